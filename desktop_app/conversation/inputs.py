@@ -1,0 +1,185 @@
+"""Everything that can happen: what `Conversation.handle` takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from desktop_app.errors import Notice
+from desktop_app.protocol.events import ServerEvent
+from desktop_app.protocol.items import PartId
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of a part has left the DAC."""
+
+    part: PartId
+    ms: int
+    """Whole milliseconds from the beginning of the part; inserted silence is not counted."""
+
+
+# --- the user -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TalkPressed:
+    """Push-to-talk went down."""
+
+
+@dataclass(frozen=True, slots=True)
+class TalkReleased:
+    """Push-to-talk went up, or the press was ended by something else (lost focus, a closing window)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopPressed:
+    """The stop button: be silent, and stop generating."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextEntered:
+    """The user sent a typed text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceChosen:
+    """The user picked a voice."""
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewConversationAsked:
+    """The user wants to begin afresh, in a new session."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconnectAsked:
+    """The user does not want to wait for the next attempt, or wants one after the last."""
+
+
+# --- the microphone -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MicStarted:
+    """The first real sample of this talk arrived: from now on nothing that is said is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class MicBlock:
+    """A block of captured audio, in order: PCM16 little-endian, mono, 24 kHz."""
+
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MicClosed:
+    """The last block of this talk, release tail included, was delivered before this."""
+
+
+@dataclass(frozen=True, slots=True)
+class MicFailed:
+    """The microphone cannot be opened, or went away while it was open. Nothing more comes of it."""
+
+    notice: Notice
+
+
+# --- the speaker --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStarted:
+    """The first sample of a part reached the device."""
+
+    part: PartId
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackFinished:
+    """A part that was complete has been heard to its end."""
+
+    part: PartId
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStopped:
+    """The answer to `StopPlayback`: every part that was not finished, the sounding one first."""
+
+    heard: tuple[Heard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerFailed:
+    """There is no speaker, or it went away: what was heard of each unfinished part; the queue is empty."""
+
+    notice: Notice
+    heard: tuple[Heard, ...] = ()
+
+
+# --- the link -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event from the server."""
+
+    event: ServerEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection could not be made, or is gone."""
+
+    notice: Notice
+    """Why, for the user."""
+    retry: bool
+    """Whether another attempt makes sense (§1.5 of the guide: not after a refused key or model)."""
+    retry_after_ms: int = 0
+    """The least the server asked us to wait."""
+
+
+# --- time ---------------------------------------------------------------------------------------
+
+
+class Timer(Enum):
+    """What a `WakeAfter` was asked for."""
+
+    RECONNECT = "reconnect"
+    SESSION_CREATED = "session.created"
+    RESPONSE_CREATED = "response.created"
+    RESPONSE_DONE = "response.done"
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The time of a `WakeAfter` has come."""
+
+    timer: Timer
+    serial: int
+    """The serial of the `WakeAfter`; one that is not the newest of its timer is stale."""
+
+
+Input = (
+    TalkPressed
+    | TalkReleased
+    | StopPressed
+    | TextEntered
+    | VoiceChosen
+    | NewConversationAsked
+    | ReconnectAsked
+    | MicStarted
+    | MicBlock
+    | MicClosed
+    | MicFailed
+    | PlaybackStarted
+    | PlaybackFinished
+    | PlaybackStopped
+    | SpeakerFailed
+    | Received
+    | Disconnected
+    | Woke
+)

@@ -1,0 +1,1 @@
+"""A Realtime server for this computer alone: the same protocol, without an account and without a network."""
