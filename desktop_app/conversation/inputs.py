@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from desktop_app.errors import Notice
+from desktop_app.errors import Notice, ParleyError
 from desktop_app.protocol.events import ServerEvent
 from desktop_app.protocol.items import PartId
 
@@ -57,8 +57,8 @@ class NewConversationAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class ReconnectAsked:
-    """The user does not want to wait for the next attempt, or wants one after the last."""
+class ConnectAsked:
+    """The program has started, or the user wants another attempt now."""
 
 
 # --- the microphone -----------------------------------------------------------------------------
@@ -132,14 +132,20 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The connection could not be made, or is gone."""
+    """The connection could not be made, or is gone: the bare facts, judged by the core."""
 
-    notice: Notice
-    """Why, for the user."""
-    retry: bool
-    """Whether another attempt makes sense (§1.5 of the guide: not after a refused key or model)."""
+    close_code: int | None = None
+    """The WebSocket close code; 1006 for a connection that just ended; None: it was never open."""
+    reason: str = ""
+    """The server's close reason, or what the network said."""
+    http_status: int | None = None
+    """The status of a handshake the server refused."""
+    certificate_failed: bool = False
+    """The server could not prove who it is."""
     retry_after_ms: int = 0
-    """The least the server asked us to wait."""
+    """The least the server asked us to wait (`Retry-After`)."""
+    hopeless: ParleyError | None = None
+    """Set when there is nothing to connect to and another attempt would not change it."""
 
 
 # --- time ---------------------------------------------------------------------------------------
@@ -149,9 +155,17 @@ class Timer(Enum):
     """What a `WakeAfter` was asked for."""
 
     RECONNECT = "reconnect"
+    """The pause before the next attempt is over."""
     SESSION_CREATED = "session.created"
+    """A socket without a session counts as a failed attempt."""
+    SESSION_UPDATED = "session.updated"
+    """Some servers never confirm; go on without."""
+    STABLE = "stable"
+    """The link has lived long enough for its next failure to be the first again."""
     RESPONSE_CREATED = "response.created"
     RESPONSE_DONE = "response.done"
+    TRANSCRIPT = "transcript"
+    """What the user said should have been written by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +184,7 @@ Input = (
     | TextEntered
     | VoiceChosen
     | NewConversationAsked
-    | ReconnectAsked
+    | ConnectAsked
     | MicStarted
     | MicBlock
     | MicClosed

@@ -1,0 +1,68 @@
+"""What one input leads to, in order; and what was sent, so that a later `error` event can be told apart."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import msgspec
+
+from desktop_app.conversation.effects import Effect, Send, WakeAfter
+from desktop_app.conversation.inputs import Timer, Woke
+from desktop_app.protocol.events import ClientEvent, InputAudioBufferAppend
+
+_REMEMBERED = 256
+"""How many sent events are kept for matching errors; audio is not counted."""
+
+
+class Outbox:
+    """Collects effects; numbers the events that are sent and the timers that are set."""
+
+    def __init__(self) -> None:
+        self._effects: list[Effect] = []
+        self._sent: OrderedDict[str, type[ClientEvent]] = OrderedDict()
+        self._events = 0
+        self._timers: dict[Timer, int] = {}
+        self._serial = 0
+
+    def do(self, effect: Effect) -> None:
+        """Ask for an effect."""
+        self._effects.append(effect)
+
+    def take(self) -> list[Effect]:
+        """Return what was asked for since the last call."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def next_event_id(self) -> str:
+        """Return the id the next sent event will carry."""
+        return f"c-{self._events + 1:06d}"
+
+    def send(self, event: ClientEvent) -> str:
+        """Ask for an event to be sent; return the `event_id` it carries."""
+        event_id = self.next_event_id()
+        self._events += 1
+        self.do(Send(msgspec.structs.replace(event, event_id=event_id)))
+        if not isinstance(event, InputAudioBufferAppend):
+            self._sent[event_id] = type(event)
+            if len(self._sent) > _REMEMBERED:
+                self._sent.popitem(last=False)
+        return event_id
+
+    def kind_of(self, event_id: str) -> type[ClientEvent] | None:
+        """Return what kind of event carried this id, if it is remembered."""
+        return self._sent.get(event_id)
+
+    def wake_after(self, ms: int, timer: Timer) -> int:
+        """Ask for `Woke`; an earlier one of the same timer becomes stale. Return its serial."""
+        self._serial += 1
+        self._timers[timer] = self._serial
+        self.do(WakeAfter(ms, timer, self._serial))
+        return self._serial
+
+    def stop_waiting(self, timer: Timer) -> None:
+        """Make a timer that was set stale."""
+        self._timers.pop(timer, None)
+
+    def is_due(self, woke: Woke) -> bool:
+        """Whether this is the newest of its timer and still wanted."""
+        return self._timers.get(woke.timer) == woke.serial
