@@ -5,10 +5,37 @@ It names what it needs as four small Protocols; `app.py` hands in the real ones,
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, assert_never
 
-from desktop_app.conversation.effects import Entry, Link, Turn, VoiceState
-from desktop_app.conversation.inputs import Heard
+from desktop_app.conversation.conversation import Conversation
+from desktop_app.conversation.effects import (
+    ClearEntries,
+    CloseMic,
+    Connect,
+    Disconnect,
+    DismissNotice,
+    Effect,
+    EndPart,
+    Entry,
+    GiveBackText,
+    Link,
+    OpenMic,
+    Play,
+    RemoveEntry,
+    Send,
+    ShowEntry,
+    ShowLink,
+    ShowNotice,
+    ShowTurn,
+    ShowVoice,
+    StopPlayback,
+    Turn,
+    VoiceState,
+    WakeAfter,
+)
+from desktop_app.conversation.inputs import Heard, Input, PlaybackStopped, Woke
 from desktop_app.errors import Notice
 from desktop_app.protocol.events import ClientEvent
 from desktop_app.protocol.items import PartId
@@ -96,3 +123,91 @@ class View(Protocol):
     def give_back_text(self, text: str) -> None:
         """Put a text that was not sent back into the line, before what stands there."""
         ...
+
+
+class Session:
+    """Performs, in order and without ever awaiting, what the core asks for.
+
+    Everything runs on the loop's thread. What an effect brings about at once (what was heard, as an answer to
+    `StopPlayback`) is the next input of the same dispatch: between deciding and doing there is nothing to re-check.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        transport: Transport,
+        speaker: Speaker,
+        microphone: Microphone,
+        view: View,
+        call_later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        self._conversation = conversation
+        self._transport = transport
+        self._speaker = speaker
+        self._microphone = microphone
+        self._view = view
+        self._call_later = call_later
+        self._inbox: deque[Input] = deque()
+        self._dispatching = False
+        self._closed = False
+
+    def handle(self, event: Input) -> None:
+        """Take an input; loop thread only."""
+        if self._closed:
+            return
+        self._inbox.append(event)
+        if self._dispatching:
+            return
+        self._dispatching = True
+        try:
+            while self._inbox:
+                for effect in self._conversation.handle(self._inbox.popleft()):
+                    self._perform(effect)
+        finally:
+            self._dispatching = False
+
+    def close(self) -> None:
+        """Take no more inputs: the edges are being closed, and what they still say concerns nobody."""
+        self._closed = True
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Send(event):
+                self._transport.send(event)
+            case Play(part, pcm):
+                self._speaker.play(part, pcm)
+            case EndPart(part):
+                self._speaker.end(part)
+            case StopPlayback():
+                self._inbox.appendleft(PlaybackStopped(self._speaker.stop()))
+            case OpenMic():
+                self._microphone.open()
+            case CloseMic():
+                self._microphone.close()
+            case Connect():
+                self._transport.connect()
+            case Disconnect():
+                self._transport.disconnect()
+            case WakeAfter(ms, timer, serial):
+                self._call_later(ms / 1000, lambda: self.handle(Woke(timer, serial)))
+            case ShowEntry(entry, after):
+                self._view.show_entry(entry, after)
+            case RemoveEntry(item_id):
+                self._view.remove_entry(item_id)
+            case ClearEntries():
+                self._view.clear_entries()
+            case ShowTurn(turn):
+                self._view.show_turn(turn)
+            case ShowLink(link):
+                self._view.show_link(link)
+            case ShowVoice(state):
+                self._view.show_voice(state)
+            case ShowNotice(notice):
+                self._view.show_notice(notice)
+            case DismissNotice(key):
+                self._view.dismiss_notice(key)
+            case GiveBackText(text):
+                self._view.give_back_text(text)
+            case _:
+                assert_never(effect)
