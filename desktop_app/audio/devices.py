@@ -1,0 +1,209 @@
+"""Which microphones and loudspeakers there are: clear names, one entry per device, chosen by name.
+
+PortAudio lists a device once per host API and, on Linux, ALSA's plumbing instead of devices. So only the best
+host API of each system is listed, and where a PulseAudio or PipeWire server is reached through ALSA's `pulse`
+plugin, its own sinks and sources are listed; such a device is chosen by an environment variable that the
+plugin reads when a stream is opened (`Device.environment`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from desktop_app.errors import AudioDeviceError
+
+HOST_APIS = ("Windows WASAPI", "Core Audio", "ALSA")
+"""The one to use on each system, where there is a choice."""
+
+ALSA_PLUMBING = frozenset(
+    [
+        "default",
+        "sysdefault",
+        "dmix",
+        "dsnoop",
+        "front",
+        "rear",
+        "side",
+        "surround",
+        "hdmi",
+        "iec958",
+        "spdif",
+        "null",
+        "lavrate",
+        "samplerate",
+        "speexrate",
+        "speex",
+        "upmix",
+        "vdownmix",
+        "jack",
+        "oss",
+        "pulse",
+        "pipewire",
+    ]
+)
+"""ALSA's names for ways to a device rather than devices."""
+
+NO_SOURCE = 0xFFFFFFFF
+"""PulseAudio's «no index»: a source with it monitors no sink."""
+
+
+class Direction(Enum):
+    """What a device does."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+    @property
+    def noun(self) -> str:
+        """Return the word for the user."""
+        return "microphone" if self is Direction.INPUT else "loudspeaker"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A microphone or loudspeaker."""
+
+    name: str
+    """What the user knows it by; unique among the devices of its direction."""
+    direction: Direction
+    is_default: bool = False
+    index: int | str | None = None
+    """What PortAudio knows it by; None: its default."""
+    alias: str = ""
+    """A technical name that may be given instead, or empty."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What must be in the environment while a stream on it is opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """All there is."""
+
+    inputs: tuple[Device, ...] = ()
+    outputs: tuple[Device, ...] = ()
+
+    def of(self, direction: Direction) -> tuple[Device, ...]:
+        """Return the devices of a direction."""
+        return self.inputs if direction is Direction.INPUT else self.outputs
+
+
+def find_device(devices: Devices, direction: Direction, name: str | None) -> Device:
+    """Return the device of this name, or the one whose name contains it; None: the system's default.
+
+    Raises `AudioDeviceError` with what there is if none or several fit.
+    """
+    there = devices.of(direction)
+    if not there:
+        raise nothing_found(direction)
+    if name is None:
+        return next((device for device in there if device.is_default), there[0])
+    wanted = name.strip().casefold()
+    exact = [d for d in there if wanted in (d.name.casefold(), d.alias.casefold())]
+    fitting = exact or [d for d in there if wanted in d.name.casefold() or wanted in d.alias.casefold()]
+    if len(fitting) == 1 or exact:
+        return fitting[0]
+    listing = ", ".join(f"“{device.name}”" for device in fitting or there)
+    if fitting:
+        raise AudioDeviceError(f"Several {direction.noun}s fit “{name}”.", f"Choose one of {listing}.")
+    raise AudioDeviceError(f"There is no {direction.noun} “{name}”.", f"Choose one of {listing}.")
+
+
+def nothing_found(direction: Direction) -> AudioDeviceError:
+    """Return the error that says so, with a next step."""
+    if direction is Direction.INPUT:
+        return AudioDeviceError(
+            "No microphone was found.", "Connect one and hold the talk key again, or type your message."
+        )
+    return AudioDeviceError(
+        "No loudspeaker was found.", "Connect one to hear the answers; they are written here as well."
+    )
+
+
+# --- PortAudio's own list -----------------------------------------------------------------------
+
+
+def portaudio_devices(listed: Sequence[Mapping[str, Any]], apis: Sequence[Mapping[str, Any]]) -> Devices:
+    """Return one entry per device of `sounddevice.query_devices()` and `query_hostapis()`."""
+    api = _best_api(apis)
+    if api is None:
+        return Devices()
+    mine = [device for device in listed if device["hostapi"] == api]
+    real = [device for device in mine if not _is_plumbing(str(device["name"]))] or mine
+
+    def of(direction: Direction) -> tuple[Device, ...]:
+        default = apis[api][f"default_{direction.value}_device"]
+        found = [device for device in real if device[f"max_{direction.value}_channels"] > 0]
+        names = unique_names(str(device["name"]) for device in found)
+        return tuple(
+            Device(name, direction, is_default=device["index"] == default, index=device["index"])
+            for name, device in zip(names, found, strict=True)
+        )
+
+    return Devices(of(Direction.INPUT), of(Direction.OUTPUT))
+
+
+def _best_api(apis: Sequence[Mapping[str, Any]]) -> int | None:
+    with_devices = [number for number, api in enumerate(apis) if api["devices"]]
+    for name in HOST_APIS:
+        for number in with_devices:
+            if apis[number]["name"] == name:
+                return number
+    return with_devices[0] if with_devices else None
+
+
+def _is_plumbing(name: str) -> bool:
+    return name.rstrip("0123456789").split(":")[0] in ALSA_PLUMBING
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Return the names, a second of the same with a number behind it."""
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return unique
+
+
+# --- PulseAudio and PipeWire --------------------------------------------------------------------
+
+
+def has_pulse(listed: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether PortAudio reaches a sound server through ALSA's `pulse` plugin."""
+    return sys.platform == "linux" and any(device["name"] == "pulse" for device in listed)
+
+
+def pulse_devices() -> Devices | None:
+    """Return the sound server's sinks and sources, or None if it does not answer."""
+    import pulsectl
+
+    try:
+        with pulsectl.Pulse("parley-devices", connect=False) as pulse:
+            pulse.connect(timeout=2)
+            server = pulse.server_info()
+            sinks = pulse.sink_list()
+            sources = [source for source in pulse.source_list() if source.monitor_of_sink == NO_SOURCE]
+    except (pulsectl.PulseError, OSError):
+        return None
+    return Devices(
+        _pulse_side(sources, Direction.INPUT, server.default_source_name, "PULSE_SOURCE"),
+        _pulse_side(sinks, Direction.OUTPUT, server.default_sink_name, "PULSE_SINK"),
+    )
+
+
+def _pulse_side(found: Sequence[Any], direction: Direction, default: str, variable: str) -> tuple[Device, ...]:
+    return tuple(
+        Device(
+            name,
+            direction,
+            entry.name == default,
+            index="pulse",
+            alias=entry.name,
+            environment={variable: entry.name},
+        )
+        for name, entry in zip(unique_names(entry.description for entry in found), found, strict=True)
+    )

@@ -1,0 +1,244 @@
+"""Speaker: the loudspeaker, around a `PlaybackBuffer`.
+
+The stream is open but stopped between replies, which costs nothing; started, it asks for its whole buffer at once
+and sounds within a few milliseconds, so a reply starts without paying for the depth of the buffer. Falling silent
+is `abort()`: the device drops what it holds, at once, and the same stream starts again with the next reply.
+
+A stream that ends by itself has lost its device: what was handed over but not heard is queued again, the device
+is sought with growing pauses, and playing goes on; if none is found, `SpeakerFailed` says what was heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from desktop_app.audio.handover import Handover
+from desktop_app.audio.pcm import level
+from desktop_app.audio.playback import PlaybackBuffer, Progress
+from desktop_app.audio.streams import Sound, Stream, sound_system
+from desktop_app.conversation.inputs import Heard, Input, PlaybackFinished, SpeakerFailed
+from desktop_app.errors import AudioDeviceError, Notice
+from desktop_app.protocol.items import PartId
+
+LATENCY_S = 0.04
+"""The depth asked of the device: 40 to 60 ms are handed over ahead of time, against hiccups of this process."""
+
+LINGER_S = 0.1
+"""The stream runs on in silence after a reply: a device may hold a little more than it says."""
+
+IDLE_S = 30.0
+"""An unused device is given back after this."""
+
+RETRY_S = (0.0, 0.5, 1.0, 2.0)
+"""The pauses before each attempt to find a loudspeaker that went away in mid-reply."""
+
+
+class _Lost:
+    """The stream ended by itself."""
+
+
+class Speaker:
+    """The loudspeaker. Loop thread only; posts `PlaybackStarted`, `PlaybackFinished` and `SpeakerFailed` there."""
+
+    def __init__(
+        self,
+        post: Callable[[Input], None],
+        *,
+        sound: Sound | None = None,
+        device: str | None = None,
+        latency_s: float = LATENCY_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._post = post
+        self._sound = sound if sound is not None else sound_system()
+        self._device = device
+        self._latency_s = latency_s
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._buffer = PlaybackBuffer()
+        self._events: Handover[Progress | tuple[_Lost, int]] = Handover(self._loop, self._receive)
+        self._stream: Stream | None = None
+        self._serial = 0
+        """Counts streams: a lost one that was replaced meanwhile is no loss."""
+        self._running = False
+        self._searching = False
+        """The device went away in mid-reply, and is being looked for."""
+        self._refused: set[PartId] = set()
+        """Parts that failed for want of a device: the rest of them is dropped, the next part tries again."""
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        """The one thing to do later: begin, rest, give the device back, or look for a device."""
+
+    def prepare(self) -> None:
+        """Open the device ahead of the first reply; a failure is reported when there is something to play."""
+        if self._stream is None and not self._searching:
+            try:
+                self._open()
+            except AudioDeviceError:
+                return
+            self._later(IDLE_S, self._give_back)
+
+    def play(self, part: PartId, pcm: bytes) -> None:
+        """Queue PCM16 of a part; an odd byte is kept for the next call of the same part."""
+        if part in self._refused:
+            return
+        self._buffer.add(part, pcm, self._clock())
+        self._begin_when_ready()
+
+    def end(self, part: PartId) -> None:
+        """Nothing more of this part will come."""
+        self._refused.discard(part)
+        for progress in self._buffer.end(part, self._clock()):
+            self._receive(progress)
+        self._begin_when_ready()
+
+    def stop(self) -> tuple[Heard, ...]:
+        """Be silent now, forget the queue; return what was heard of each unfinished part, in order."""
+        if self._stream is not None and self._running:
+            self._stream.abort()
+        heard = self._buffer.clear(self._clock())
+        self._running = self._searching = False
+        self._refused.clear()
+        self._events.drain()  # what ended before this moment is told before it
+        self._later(IDLE_S, self._give_back)
+        return heard
+
+    def heard(self) -> tuple[Heard, ...]:
+        """Return what has been heard so far of each unfinished part."""
+        return self._buffer.heard(self._clock())
+
+    @property
+    def level(self) -> float:
+        """How loud it is now, 0 to 1."""
+        return level(self._buffer.latest) if self._running else 0.0
+
+    def close(self) -> None:
+        """Be silent and give the device back; nothing more is posted."""
+        self._events.close()
+        self._cancel_timer()
+        self._close_stream()
+        self._buffer.clear(self._clock())
+
+    # --- starting and resting -------------------------------------------------------------------
+
+    def _begin_when_ready(self) -> None:
+        """Start the stream as soon as the buffer lets its head sound; running, it asks the buffer by itself."""
+        if self._running or self._searching:
+            return
+        wait_s = self._buffer.wait_s(self._clock())
+        if wait_s is None:
+            return
+        if wait_s > 0:
+            self._later(wait_s, self._begin_when_ready)
+            return
+        self._cancel_timer()
+        try:
+            self._start()
+        except AudioDeviceError as error:
+            self._fail(error)
+
+    def _start(self) -> None:
+        if self._stream is None:
+            self._open()
+        assert self._stream is not None
+        try:
+            self._stream.start()
+        except AudioDeviceError:
+            # The device this stream was prepared on may be gone: once more, with what there is now.
+            self._close_stream()
+            self._sound.refresh()
+            self._open()
+            self._stream.start()
+        self._running = True
+
+    def _open(self) -> None:
+        self._serial += 1
+        serial = self._serial
+        try:
+            self._stream = self._open_stream(serial)
+        except AudioDeviceError:
+            if not self._sound.refresh():
+                raise
+            self._stream = self._open_stream(serial)
+        self._buffer.move_to(self._stream.format)
+
+    def _open_stream(self, serial: int) -> Stream:
+        return self._sound.open_output(
+            self._device, self._latency_s, self._fill, lambda: self._events.put((_Lost(), serial))
+        )
+
+    def _fill(self, out: memoryview, now: float, dac_at: float) -> None:
+        """Fill a block; the audio thread."""
+        for progress in self._buffer.fill(out, now, dac_at):
+            self._events.put(progress)
+
+    def _rest(self) -> None:
+        """Stop the stream that plays nothing; it stays open for the next reply."""
+        if self._running and self._buffer.idle and self._stream is not None:
+            self._stream.abort()
+            self._running = False
+            self._buffer.clear(self._clock())
+            self._later(IDLE_S, self._give_back)
+
+    def _give_back(self) -> None:
+        if not self._running:
+            self._close_stream()
+
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            if self._running:
+                self._stream.abort()
+            self._stream.close()
+        self._stream = None
+        self._running = False
+
+    # --- what comes back ------------------------------------------------------------------------
+
+    def _receive(self, event: Progress | tuple[_Lost, int]) -> None:
+        if isinstance(event, tuple):
+            if event[1] == self._serial and self._stream is not None:
+                self._lose()
+            return
+        self._post(event)
+        if isinstance(event, PlaybackFinished) and self._buffer.idle and self._running:
+            self._later(LINGER_S, self._rest)
+
+    def _lose(self) -> None:
+        """Go on elsewhere: the device of the running stream is gone."""
+        self._close_stream()
+        self._buffer.rewind(self._clock())
+        if not self._buffer.idle:
+            self._search(0)
+
+    def _search(self, attempt: int) -> None:
+        self._searching = True
+        self._later(RETRY_S[attempt], lambda: self._attempt(attempt))
+
+    def _attempt(self, attempt: int) -> None:
+        self._sound.refresh()
+        try:
+            self._start()
+        except AudioDeviceError as error:
+            if attempt + 1 < len(RETRY_S):
+                self._search(attempt + 1)
+            else:
+                self._fail(error)
+            return
+        self._searching = False
+
+    def _fail(self, error: AudioDeviceError) -> None:
+        self._close_stream()
+        self._searching = False
+        heard = self._buffer.clear(self._clock())
+        self._refused.update(entry.part for entry in heard)
+        self._post(SpeakerFailed(Notice.of(error, key="speaker"), heard))
+
+    def _later(self, delay_s: float, do: Callable[[], None]) -> None:
+        self._cancel_timer()
+        self._timer = self._loop.call_later(delay_s, do)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,297 @@
+"""SoundSystem: PortAudio as the microphone and the speaker see it.
+
+Everything that knows `sounddevice` is here: importing it late (the window paints first), turning its errors
+into sentences, opening a stream in the wire's format or else in the device's own, noticing that a stream ended
+by itself, and looking for devices anew, which PortAudio can only do while no stream is open.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from desktop_app.audio.devices import (
+    Device,
+    Devices,
+    Direction,
+    find_device,
+    has_pulse,
+    nothing_found,
+    portaudio_devices,
+    pulse_devices,
+)
+from desktop_app.audio.pcm import BLOCK_MS, WIRE, Format
+from desktop_app.errors import AudioDeviceError
+
+Fill = Callable[[memoryview, float, float], None]
+"""Takes a block to fill, now, and when its first frame leaves the DAC, both of `time.monotonic`."""
+
+Take = Callable[[bytes], None]
+"""Takes a captured block."""
+
+
+class Stream(Protocol):
+    """An open device."""
+
+    format: Format
+    latency_s: float
+    """What the device says lies between it and the callback."""
+
+    def start(self) -> None:
+        """Let callbacks come, the first ones at once."""
+        ...
+
+    def abort(self) -> None:
+        """Be silent at once and stop; what the device held is dropped. May be started again."""
+        ...
+
+    def close(self) -> None:
+        """Give the device back."""
+        ...
+
+
+class Sound(Protocol):
+    """Where streams come from."""
+
+    def open_output(self, device: str | None, latency_s: float, fill: Fill, lost: Callable[[], None]) -> Stream:
+        """Open a loudspeaker; `lost` is called, by another thread, if it ends by itself.
+
+        Raises `AudioDeviceError`.
+        """
+        ...
+
+    def open_input(self, device: str | None, latency_s: float, take: Take, lost: Callable[[], None]) -> Stream:
+        """Open a microphone, likewise."""
+        ...
+
+    def refresh(self) -> bool:
+        """Look for devices anew; False: not possible now, another stream is open."""
+        ...
+
+
+class DeviceTime:
+    """Carries a device's times over to `time.monotonic`.
+
+    PortAudio's stamps are of one clock or another, depending on the device, and only those of one callback may be
+    compared. So the difference between the clocks is taken at each callback, and of all differences the least
+    counts: the others contain what the callback waited for the interpreter.
+    """
+
+    STEP_S = 0.25
+    """More than a callback ever waits: one of the clocks was set."""
+    CREEP_S = 0.0001
+    """What the least may grow per callback, to follow clocks that drift apart."""
+
+    def __init__(self) -> None:
+        self._offset: float | None = None
+
+    def monotonic(self, stamp: float, current: float, now: float) -> float:
+        """Return `stamp` as monotonic time; `current` is the device's time of this callback."""
+        offset = now - current
+        if self._offset is None or abs(offset - self._offset) > self.STEP_S:
+            self._offset = offset
+        else:
+            self._offset = min(offset, self._offset + self.CREEP_S)
+        return stamp + self._offset
+
+
+class PortAudioStream:
+    """A `sounddevice` raw stream that tells being stopped from being lost."""
+
+    def __init__(
+        self, opened_as: Format, lost: Callable[[], None], forget: Callable[[PortAudioStream], None]
+    ) -> None:
+        self.format = opened_as
+        self.latency_s = 0.0
+        self._lost = lost
+        self._forget = forget
+        self._stopping = True
+        self._closed = False
+        self._raw: Any = None
+
+    def attach(self, raw: Any) -> None:
+        """Take the stream that was made with our callbacks."""
+        self._raw = raw
+        self.latency_s = float(raw.latency)
+
+    def start(self) -> None:
+        """Let callbacks come."""
+        self._stopping = False
+        try:
+            self._raw.start()
+        except _portaudio_error() as error:
+            self._stopping = True
+            raise AudioDeviceError("The sound device does not start.", str(error)) from error
+
+    def abort(self) -> None:
+        """Be silent at once and stop."""
+        self._stopping = True
+        # A device that is gone answers with an error, and is as silent as one can wish.
+        self._raw.abort(ignore_errors=True)
+
+    def close(self) -> None:
+        """Give the device back."""
+        if not self._closed:
+            self._closed = self._stopping = True
+            self._raw.close(ignore_errors=True)
+            self._forget(self)
+
+    def finished(self) -> None:
+        """Take note that callbacks have ended; PortAudio's thread."""
+        if not self._stopping:
+            self._lost()
+
+
+class SoundSystem:
+    """PortAudio in this process. There is one: `sound_system()`."""
+
+    def __init__(self) -> None:
+        self._open: set[PortAudioStream] = set()
+
+    def list_devices(self) -> Devices:
+        """Return the microphones and loudspeakers there are; none is no error, no PortAudio is."""
+        sd = _sounddevice()
+        listed = list(sd.query_devices())
+        if has_pulse(listed):
+            found = pulse_devices()
+            if found is not None:
+                return found
+        return portaudio_devices(listed, list(sd.query_hostapis()))
+
+    def refresh(self) -> bool:
+        """Look for devices anew, which ends every open stream: refused while there is one."""
+        if self._open:
+            return False
+        sd = _sounddevice()
+        sd._terminate()
+        sd._initialize()
+        return True
+
+    def open_output(self, device: str | None, latency_s: float, fill: Fill, lost: Callable[[], None]) -> Stream:
+        """Open a loudspeaker in the wire's format, or in its own."""
+        clock = DeviceTime()
+
+        def callback(out: Any, _frames: int, times: Any, _status: Any) -> None:
+            now = time.monotonic()
+            fill(memoryview(out), now, clock.monotonic(times.outputBufferDacTime, times.currentTime, now))
+
+        return self._open_stream(Direction.OUTPUT, device, latency_s, callback, lost)
+
+    def open_input(self, device: str | None, latency_s: float, take: Take, lost: Callable[[], None]) -> Stream:
+        """Open a microphone in the wire's format, or in its own."""
+
+        def callback(block: Any, _frames: int, _times: Any, _status: Any) -> None:
+            take(bytes(block))
+
+        return self._open_stream(Direction.INPUT, device, latency_s, callback, lost)
+
+    def _open_stream(
+        self,
+        direction: Direction,
+        name: str | None,
+        latency_s: float,
+        callback: Callable[..., None],
+        lost: Callable[[], None],
+    ) -> Stream:
+        sd = _sounddevice()
+        make = sd.RawOutputStream if direction is Direction.OUTPUT else sd.RawInputStream
+        device = self._device(direction, name)
+        refusal: Exception | None = None
+        for wanted in self._formats(direction, device):
+            stream = PortAudioStream(wanted, lost, self._open.discard)
+            try:
+                with _environment(device.environment):
+                    raw = make(
+                        device=device.index,
+                        samplerate=wanted.rate_hz,
+                        channels=wanted.channels,
+                        dtype="int16",
+                        blocksize=wanted.rate_hz * BLOCK_MS // 1000,
+                        latency=latency_s,
+                        extra_settings=_extra_settings(sd, device),
+                        callback=callback,
+                        finished_callback=stream.finished,
+                    )
+            except (sd.PortAudioError, ValueError) as error:
+                refusal = error
+                continue
+            stream.attach(raw)
+            self._open.add(stream)
+            return stream
+        raise AudioDeviceError(
+            f"The {direction.noun} “{device.name}” cannot be opened.",
+            "Another program may be using it: close that, or choose another device.",
+        ) from refusal
+
+    def _device(self, direction: Direction, name: str | None) -> Device:
+        if name is not None:
+            return find_device(self.list_devices(), direction, name)
+        sd = _sounddevice()
+        listed = list(sd.query_devices())
+        if has_pulse(listed):
+            # The server chooses, and moves the stream when its default changes.
+            return Device(f"default {direction.noun}", direction, is_default=True, index="pulse")
+        if not any(entry[f"max_{direction.value}_channels"] for entry in listed):
+            raise nothing_found(direction)
+        return find_device(portaudio_devices(listed, list(sd.query_hostapis())), direction, None)
+
+    def _formats(self, direction: Direction, device: Device) -> Iterator[Format]:
+        """Yield what to try: the wire's own format, then what the device calls its own."""
+        yield WIRE
+        sd = _sounddevice()
+        try:
+            info = sd.query_devices(device.index, direction.value)
+        except (sd.PortAudioError, ValueError):
+            return
+        yield Format(int(info["default_samplerate"]), max(1, min(2, int(info[f"max_{direction.value}_channels"]))))
+
+
+@functools.cache
+def sound_system() -> SoundSystem:
+    """Return the one `SoundSystem`: PortAudio's state belongs to the process, and so must whoever resets it."""
+    return SoundSystem()
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except OSError as error:
+        hint = (
+            "Install it (on Debian and Ubuntu: sudo apt install libportaudio2) and start again; typing still works."
+        )
+        raise AudioDeviceError("The sound library PortAudio is missing.", hint) from error
+    return sounddevice
+
+
+def _portaudio_error() -> type[Exception]:
+    error: type[Exception] = _sounddevice().PortAudioError
+    return error
+
+
+def _extra_settings(sd: Any, device: Device) -> Any:
+    """Return what lets Windows' shared mode take the wire's rate: WASAPI refuses any but the mixer's own."""
+    if sys.platform == "win32" and isinstance(device.index, int):
+        api = sd.query_hostapis(sd.query_devices(device.index)["hostapi"])
+        if api["name"] == "Windows WASAPI":
+            return sd.WasapiSettings(auto_convert=True)
+    return None
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for the time of a `with`."""
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
