@@ -47,8 +47,9 @@ INAUDIBLE = 10 ** (-60 / 20)
 """Peak level below which nothing was said: -60 dBFS."""
 
 INVENTED = frozenset(
-    "you|you you|thank you|thank you very much|thanks for watching|thank you for watching|please subscribe"
-    "|bye|bye bye|so|oh|im sorry|i|im|okay|hmm|mm|um|uh|yeah|oh yeah".split("|")
+    {"you", "you you", "thank you", "thank you very much", "thanks for watching", "thank you for watching"}
+    | {"please subscribe", "bye", "bye bye", "so", "oh", "im sorry", "i", "im", "okay", "hmm", "mm", "um", "uh"}
+    | {"yeah", "oh yeah"}
 )
 """What Whisper hears in silence and noise, in small letters and without punctuation."""
 
@@ -85,7 +86,8 @@ def _mel_filters(bands: int) -> NDArray[np.float32]:
     low, centre, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     rising, falling = (bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)
     triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return (triangles * 2 / (high - low)).astype(np.float32)
+    filters: NDArray[np.float32] = (triangles * 2 / (high - low)).astype(np.float32)
+    return filters
 
 
 def _bytes_of_characters() -> dict[str, int]:
@@ -199,11 +201,11 @@ class Whisper:
             return_scores=True,
             return_no_speech_prob=True,
         )[0]
-        text = self._text(result.sequences[0])
+        text = self._text(list(result.sequences[0]))
         return Recognised(text, language or "en", float(result.scores[0]), float(result.no_speech_prob))
 
     def _detect(self, encoded: ctranslate2.StorageView) -> str:
-        ranked = [token.strip("<|>") for token, _ in self._model.detect_language(encoded)[0]]
+        ranked: list[str] = [token.strip("<|>") for token, _ in self._model.detect_language(encoded)[0]]
         return next((code for code in ranked if code in self._languages), ranked[0])
 
     def _text(self, tokens: Sequence[str]) -> str:
