@@ -1,0 +1,48 @@
+"""Starts the program: reads the options, paints the window, then imports and runs the rest.
+
+A person who double-clicked sees the window at once; sound, network and the event loop are imported behind it, by
+`program.py`, which is the composition root.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from desktop_app import __version__
+from desktop_app.options import Options, parse
+
+APPLICATION_ID = "org.parley.Parley"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code."""
+    options = parse(arguments)
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    if options.serve_local:
+        from desktop_app.local_server.__main__ import main as serve
+
+        return serve(options.profile, port=options.port)
+    return _run_window(options)
+
+
+def _run_window(options: Options) -> int:
+    from PySide6.QtWidgets import QApplication
+
+    from desktop_app.ui.main_window import MainWindow
+    from desktop_app.ui.theme import Theme
+
+    application = QApplication(sys.argv[:1])
+    application.setApplicationName("Parley")
+    application.setDesktopFileName(APPLICATION_ID)
+    application.setQuitOnLastWindowClosed(False)  # closing the window begins the end; the loop decides when it is
+    window = MainWindow(Theme(application), version=__version__)
+    window.show()
+    application.processEvents()
+
+    from desktop_app.program import run
+
+    return run(application, window, options)

@@ -1,0 +1,253 @@
+"""The composition root: builds every part, joins what the user does to inputs, runs the loop, closes in order.
+
+Imported only once the window is painted. Closing goes microphone, speaker, socket, local server, tasks, loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+import qasync
+from msgspec import UNSET
+from platformdirs import user_data_path
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from desktop_app import endpoints
+from desktop_app.audio.microphone import Microphone
+from desktop_app.audio.speaker import Speaker
+from desktop_app.conversation import inputs
+from desktop_app.conversation.conversation import Conversation
+from desktop_app.endpoints import Choice, Endpoint
+from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity
+from desktop_app.local_process import LocalServer, Report, command
+from desktop_app.options import Options
+from desktop_app.protocol import session_config as sc
+from desktop_app.session import Session
+from desktop_app.settings import Settings, SettingsFile
+from desktop_app.tasks import end_tasks
+from desktop_app.transport import WebSocketTransport
+from desktop_app.ui.main_window import MainWindow
+
+LEVEL_INTERVAL_MS = 50
+
+_log = logging.getLogger(__name__)
+
+
+def run(application: QApplication, window: MainWindow, options: Options) -> int:
+    """Run until the window is closed; return the exit code."""
+    # qasync's own default would start ten threads at the first look-up of a host name.
+    executor = ThreadPoolExecutor(2, thread_name_prefix="worker")
+    try:
+        with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
+            runner.get_loop().set_default_executor(executor)
+            runner.run(_converse(window, options))
+    finally:
+        executor.shutdown()
+    return 0
+
+
+def profile_folder(options: Options) -> Path:
+    """Return the folder for everything the program writes."""
+    if options.profile is not None:
+        return options.profile.expanduser().absolute()
+    return user_data_path("Parley", appauthor=False)
+
+
+async def _converse(window: MainWindow, options: Options) -> None:
+    closing = asyncio.Event()
+    window.closing.connect(closing.set)
+    _end_on_signals(closing)
+    _report_bugs(window)
+    program = Program(window, options)
+    program.open()
+    try:
+        await closing.wait()
+    finally:
+        window.hide()
+        await program.close()
+
+
+class Program:
+    """Everything that lives as long as the window: opened in order, closed in order."""
+
+    def __init__(self, window: MainWindow, options: Options) -> None:
+        folder = profile_folder(options)
+        self._window = window
+        self._file = SettingsFile(folder)
+        loaded = self._file.load()
+        self._settings = settings = loaded.settings
+        for notice in loaded.notices:
+            window.show_notice(notice)
+        self._choice = choice = _choose(window, options, settings)
+        self._local = (
+            LocalServer(command(folder, options.log_level), self._local_reported) if choice.local else None
+        )
+        self._transport = WebSocketTransport(self._endpoint, self._handle)
+        audio = settings.audio
+        self._speaker = Speaker(self._handle, device=options.output_device or audio.output_device or None)
+        self._microphone = Microphone(
+            self._handle,
+            device=options.input_device or audio.input_device or None,
+            warm=audio.keep_microphone_warm,
+        )
+        voice = options.voice or settings.voices.get(choice.name, "") or choice.voices[0]
+        self._session = Session(
+            Conversation(_session_config(choice, settings), voice=voice, voices=choice.voices),
+            transport=self._transport,
+            speaker=self._speaker,
+            microphone=self._microphone,
+            view=window,
+            call_later=asyncio.get_running_loop().call_later,
+        )
+        self._level_timer = QTimer(window, interval=LEVEL_INTERVAL_MS)
+
+    def open(self) -> None:
+        """Join the window to the session and begin to connect."""
+        note = "small models on this computer" if self._choice.local else self._choice.model
+        self._window.set_endpoint_name(self._choice.name, note)
+        if self._local is not None:
+            self._window.show_progress("Starting the offline assistant", None)
+        self._join_signals()
+        self._level_timer.timeout.connect(lambda: self._window.set_level(self._microphone.level))
+        self._level_timer.start()
+        self._handle(inputs.ConnectAsked())
+
+    async def close(self) -> None:
+        """Close everything, in order; what fails to close does not keep the rest open."""
+        self._level_timer.stop()
+        self._session.close()
+        async with AsyncExitStack() as closing:  # the last one pushed is closed first
+            closing.push_async_callback(end_tasks)
+            if self._local is not None:
+                closing.push_async_callback(self._local.close)
+            closing.push_async_callback(self._transport.close)
+            closing.callback(self._speaker.close)
+            closing.callback(self._microphone.shutdown)
+
+    async def _endpoint(self) -> Endpoint:
+        return await self._local.endpoint() if self._local is not None else self._choice.endpoint()
+
+    def _handle(self, event: inputs.Input) -> None:
+        self._session.handle(event)
+
+    def _join_signals(self) -> None:
+        """What the user does, as inputs: the whole list."""
+        window, handle = self._window, self._handle
+        window.talk_pressed.connect(lambda: handle(inputs.TalkPressed()))
+        window.talk_released.connect(lambda: handle(inputs.TalkReleased()))
+        window.stop_pressed.connect(lambda: handle(inputs.StopPressed()))
+        window.text_entered.connect(lambda text: handle(inputs.TextEntered(text)))
+        window.voice_chosen.connect(self._voice_chosen)
+        window.new_conversation_asked.connect(lambda: handle(inputs.NewConversationAsked()))
+        window.reconnect_asked.connect(lambda: handle(inputs.ConnectAsked()))
+
+    def _voice_chosen(self, voice: str) -> None:
+        self._handle(inputs.VoiceChosen(voice))
+        self._settings = replace(self._settings, voices={**self._settings.voices, self._choice.name: voice})
+        try:
+            self._file.save(self._settings)
+        except ParleyError as error:
+            self._window.show_notice(Notice.of(error))
+
+    def _local_reported(self, report: Report) -> None:
+        """Show what the local server says of itself."""
+        match report.event:
+            case "progress":
+                self._window.show_progress(report.text, report.done / report.total if report.total else None)
+            case "notice":
+                key = report.key or "local server"
+                self._window.show_notice(Notice(report.text, report.hint, Severity.WARNING, key))
+            case "loaded":
+                self._window.show_progress("", None)
+
+
+def _choose(window: MainWindow, options: Options, settings: Settings) -> Choice:
+    """Return the endpoint; one that cannot be used is reported, and the offline assistant answers."""
+    wanted = options.endpoint or settings.connection.endpoint
+    model = options.model or settings.connection.model
+    try:
+        return endpoints.choose(wanted, model=model, environment=os.environ)
+    except ParleyError as error:
+        window.show_notice(Notice.of(error))
+        return endpoints.choose(endpoints.LOCAL, model="", environment={})
+
+
+def _session_config(choice: Choice, settings: Settings) -> sc.SessionConfig:
+    """Return what every session is configured with: push to talk, spoken answers, the user's words written down."""
+    transcription = sc.Transcription(
+        model=choice.transcription_model, language=settings.connection.language or UNSET
+    )
+    audio_input = sc.AudioInput(
+        format=sc.PCM_24K,
+        transcription=transcription,
+        turn_detection=None,
+        noise_reduction=sc.NoiseReduction(type="near_field"),
+    )
+    return sc.SessionConfig(
+        output_modalities=["audio"],
+        instructions=settings.connection.instructions,
+        audio=sc.AudioConfig(input=audio_input, output=sc.AudioOutput(format=sc.PCM_24K)),
+    )
+
+
+def _end_on_signals(closing: asyncio.Event) -> None:
+    """Let Ctrl+C and a polite kill end the program as closing its window does."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, closing.set)
+        except (NotImplementedError, AttributeError):  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(closing.set))
+
+
+def _report_bugs(window: MainWindow) -> None:
+    """Show whatever nobody expected as one notice per distinct traceback, with the details to copy."""
+    loop = asyncio.get_running_loop()
+
+    def show(error: BaseException) -> None:
+        details = "".join(traceback.format_exception(error))
+        _log.error("unexpected: %s", details)
+        place = "".join(
+            f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-1:]
+        )
+        key = f"bug:{type(error).__name__}:{place}"
+        window.show_notice(
+            Notice(
+                "Something went wrong inside Parley.",
+                "You can go on; if it keeps happening, send us the details.",
+                Severity.ERROR,
+                key,
+                NoticeAction.COPY_DETAILS,
+                details,
+            )
+        )
+
+    def from_hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        show(error)
+
+    def from_thread(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value is not None:
+            loop.call_soon_threadsafe(show, arguments.exc_value)
+
+    def from_loop(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            show(error)
+        else:
+            _log.error("unexpected: %s", context.get("message"))
+
+    sys.excepthook = from_hook
+    threading.excepthook = from_thread
+    loop.set_exception_handler(from_loop)

@@ -1,0 +1,8 @@
+"""Starts Parley; `--help` tells the options."""
+
+import sys
+
+from desktop_app.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())
