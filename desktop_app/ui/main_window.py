@@ -1,0 +1,529 @@
+"""The window: lays out the parts, passes on what the user does, shows what it is told. It decides nothing.
+
+Signals go up, calls come down. `MainWindow` has the methods of the session's `View`; it imports Qt and the
+vocabulary only, so that it is on the screen before sound and network are imported.
+
+Closing: the window hides and emits `closing`, once. Whoever built it cleans up and ends the program; Qt's own
+"quit when the last window is closed" would end the loop under the feet of that cleaning up.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QColor,
+    QIcon,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QShortcut,
+)
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QProgressBar,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop_app.conversation.effects import Entry, Link, Turn, VoiceState
+from desktop_app.errors import Notice
+from desktop_app.ui.composer import Composer
+from desktop_app.ui.notices import NoticesBar
+from desktop_app.ui.talk_button import HEIGHT_PX, TalkButton
+from desktop_app.ui.talk_key import Hold, TalkKey
+from desktop_app.ui.theme import COLUMN_PX, GRID, Theme, plain_tip
+from desktop_app.ui.transcript import TranscriptModel, TranscriptView
+from desktop_app.ui.voice_picker import VoicePicker
+
+PRODUCT = "Parley"
+NARROW_PX = 520
+"""Below this width words give way to icons."""
+
+LINK_WORDS = {Link.OFFLINE: "Not connected", Link.CONNECTING: "Connecting…", Link.ONLINE: "Connected"}
+TURN_WORDS = {
+    Turn.IDLE: "Ready",
+    Turn.OPENING: "Opening the microphone…",
+    Turn.LISTENING: "Listening",
+    Turn.THINKING: "Thinking…",
+    Turn.SPEAKING: "Speaking",
+}
+
+
+class ElidedLabel(QLabel):
+    """One line of plain text that gives way when there is no room for it; the tooltip has it all."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return that any width will do."""
+        return QSize(0, super().minimumSizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint as much as there is room for."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().windowText().color())
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        self.setToolTip(plain_tip(self.text()) if shown != self.text() else "")
+        painter.drawText(self.rect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), shown)
+        painter.end()
+
+
+class LinkDot(QWidget):
+    """The link as a shape: a disc when connected, a ring while connecting, a crossed ring without one."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._link = Link.OFFLINE
+        self.setFixedSize(theme.px(3 * GRID), theme.px(3 * GRID))
+        theme.changed.connect(self.update)
+
+    def show_link(self, link: Link) -> None:
+        """Show another state."""
+        self._link = link
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the shape."""
+        palette, px = self._theme.palette, self._theme.px
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = QColor(palette.error if self._link is Link.OFFLINE else palette.accent)
+        circle = QRectF(self.rect()).adjusted(px(2), px(2), -px(2), -px(2))
+        painter.setPen(QPen(colour, px(2)))
+        painter.setBrush(colour if self._link is Link.ONLINE else Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(circle)
+        if self._link is Link.OFFLINE:
+            painter.drawLine(circle.topRight(), circle.bottomLeft())
+        painter.end()
+
+
+class MainWindow(QMainWindow):
+    """Parley's window."""
+
+    talk_pressed = Signal()
+    talk_released = Signal()
+    stop_pressed = Signal()
+    text_entered = Signal(str)
+    voice_chosen = Signal(str)
+    new_conversation_asked = Signal()
+    reconnect_asked = Signal()
+    closing = Signal()
+    """The user closed the window; it is hidden. Emitted once."""
+    first_painted = Signal()
+    """The window is on the screen: what is slow to import may be imported now. Emitted once."""
+
+    def __init__(self, theme: Theme, *, talk_key: Qt.Key = Qt.Key.Key_F9, version: str = "") -> None:
+        """Build the window; it is not shown yet."""
+        super().__init__()
+        self._theme = theme
+        self._version = version
+        self._key_name = QKeySequence(talk_key).toString(QKeySequence.SequenceFormat.NativeText)
+        self._turn = Turn.IDLE
+        self._link = Link.CONNECTING
+        self._endpoint = ("", "")
+        self._was_painted = False
+        self._has_closed = False
+        self.setWindowTitle(PRODUCT)
+        self.setWindowIcon(QIcon(theme.mark(128)))
+        self.setMinimumSize(theme.px(360), theme.px(480))
+        self.resize(theme.px(760), theme.px(760))
+
+        self.transcript = TranscriptModel()
+        self._view = TranscriptView(self.transcript, theme)
+        self._notices = NoticesBar(theme)
+        self._composer = Composer(theme)
+        self._talk = TalkButton(theme, self._key_name)
+        self._stop = QToolButton()
+        self._voice = VoicePicker(theme)
+        self._menu_button = QToolButton()
+        self._menu = QMenu(self)
+        self._dot = LinkDot(theme)
+        self._title = ElidedLabel()
+        self._subtitle = ElidedLabel()
+        self._status = ElidedLabel()
+        self._progress = _ProgressStrip(theme)
+        self._talk_key = TalkKey(self, talk_key, (self._view, self._talk))
+
+        self._lay_out()
+        self._fill_menu()
+        self._connect()
+        self._restyle()
+        self.set_endpoint_name("")
+        self.show_link(Link.CONNECTING)
+        self.show_turn(Turn.IDLE)
+        self._talk.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # --- the session's view -----------------------------------------------------------------------
+
+    def show_entry(self, entry: Entry, after: str | None) -> None:
+        """Insert or replace the entry of this item id; `after` is the item id before it, None: the first."""
+        self.transcript.upsert(entry, after)
+
+    def remove_entry(self, item_id: str) -> None:
+        """Take an entry out."""
+        self.transcript.remove(item_id)
+
+    def clear_entries(self) -> None:
+        """Empty the transcript."""
+        self.transcript.clear()
+
+    def show_turn(self, turn: Turn) -> None:
+        """Show whose move it is."""
+        self._turn = turn
+        self._talk.show_turn(turn)
+        self._stop.setEnabled(turn in (Turn.THINKING, Turn.SPEAKING))
+        self._show_status()
+
+    def show_link(self, link: Link) -> None:
+        """Show the state of the connection."""
+        self._link = link
+        self._dot.show_link(link)
+        self._show_endpoint()
+        self._show_status()
+
+    def show_voice(self, state: VoiceState) -> None:
+        """Show the voice and whether another can be chosen."""
+        self._voice.show_voice(state)
+
+    def show_notice(self, notice: Notice) -> None:
+        """Show a notice; one of the same key replaces it."""
+        self._notices.show_notice(notice)
+
+    def dismiss_notice(self, key: str) -> None:
+        """Take the notice of this key away."""
+        self._notices.dismiss(key)
+
+    def give_back_text(self, text: str) -> None:
+        """Put a text that was not sent back into the line, before what stands there."""
+        self._composer.give_back(text)
+
+    # --- what else the program shows --------------------------------------------------------------
+
+    def set_level(self, level: float) -> None:
+        """Show how loud the voice is: 0 (silence) to 1, as a meter shows it. Some 20 to 30 calls a second."""
+        self._talk.set_level(level)
+
+    def set_endpoint_name(self, name: str, note: str = "") -> None:
+        """Say who answers, and what is good to know about it (`small models on this computer`)."""
+        self._endpoint = (name, note)
+        self._show_endpoint()
+        who = f"You are talking to the {name[:1].lower()}{name[1:]}: {note}." if name and note else ""
+        self._view.set_empty_text(
+            "Hold the button and speak",
+            f"Or hold {self._key_name}, from anywhere in this window. Let go when you are done; "
+            f"press again to interrupt the answer. {who}".rstrip(),
+        )
+
+    def show_progress(self, text: str, fraction: float | None) -> None:
+        """Show how far something long is, 0 to 1 or None if unknown; an empty text takes it away."""
+        self._progress.show_progress(text, fraction)
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint, and tell about the first time."""
+        super().paintEvent(event)
+        if not self._was_painted:
+            self._was_painted = True
+            QTimer.singleShot(0, self.first_painted.emit)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Hide, end the talk, and let the program end itself."""
+        event.ignore()
+        self.hide()
+        if not self._has_closed:
+            self._has_closed = True
+            self.closing.emit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Let words give way to icons where it is narrow."""
+        super().resizeEvent(event)
+        self._voice.set_compact(self.width() < self._theme.px(NARROW_PX))
+        self._show_status()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Put what is typed while nothing else takes it into the line."""
+        plain = not event.modifiers() & ~Qt.KeyboardModifier.ShiftModifier
+        if plain and event.text().isprintable() and event.text().strip():
+            self._composer.type_on(event.text())
+            return
+        super().keyPressEvent(event)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        centre = QWidget()
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header())
+        column.addWidget(self._progress)
+        column.addWidget(self._view, 1)
+        column.addWidget(self._dock())
+        self.setCentralWidget(centre)
+        order = (
+            self._view,
+            self._notices,
+            self._composer.line,
+            self._composer.send_button,
+            self._talk,
+            self._stop,
+            self._voice,
+            self._menu_button,
+        )
+        for first, second in pairwise(order):
+            QWidget.setTabOrder(first, second)
+
+    def _header(self) -> QWidget:
+        px = self._theme.px
+        header = QWidget()
+        row = QHBoxLayout(header)
+        row.setContentsMargins(px(4 * GRID), px(2 * GRID), px(2 * GRID), px(2 * GRID))
+        row.setSpacing(px(GRID))
+        mark = QLabel()
+        mark.setPixmap(self._theme.mark(32))
+        mark.setScaledContents(True)
+        mark.setFixedSize(px(32), px(32))
+        self._title.setProperty("strong", "true")
+        self._subtitle.setProperty("tone", "muted")
+        self._subtitle.setProperty("scale", "caption")
+        state = QHBoxLayout()
+        state.setSpacing(px(1.5 * GRID))
+        state.addWidget(self._dot)
+        state.addWidget(self._subtitle, 1)
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(self._title)
+        words.addLayout(state)
+        row.addWidget(mark)
+        row.addSpacing(px(2 * GRID))
+        row.addLayout(words, 1)
+        row.addWidget(self._voice)
+        row.addWidget(self._menu_button)
+        return header
+
+    def _dock(self) -> QWidget:
+        """Return the lower part: notices, the line, the talk button, the state in words."""
+        px = self._theme.px
+        inner = QWidget()
+        inner.setMaximumWidth(px(COLUMN_PX + 8 * GRID))
+        rows = QVBoxLayout(inner)
+        rows.setContentsMargins(px(4 * GRID), px(2 * GRID), px(4 * GRID), px(2 * GRID))
+        rows.setSpacing(px(2 * GRID))
+        talk = QHBoxLayout()
+        talk.setSpacing(px(2 * GRID))
+        talk.addWidget(self._talk, 1)
+        talk.addWidget(self._stop)
+        self._status.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._status.setProperty("tone", "muted")
+        self._status.setProperty("scale", "caption")
+        self._status.setObjectName("status")
+        rows.addWidget(self._notices)
+        rows.addWidget(self._composer)
+        rows.addLayout(talk)
+        rows.addWidget(self._status)
+        dock = QWidget()
+        centred = QHBoxLayout(dock)
+        centred.setContentsMargins(0, 0, 0, 0)
+        centred.addStretch(0)
+        centred.addWidget(inner, 1)
+        centred.addStretch(0)
+        return dock
+
+    def _fill_menu(self) -> None:
+        self._new = self._menu.addAction("New conversation")
+        self._new.setShortcut(QKeySequence.StandardKey.New)
+        self._menu.addSeparator()
+        self._help = self._menu.addAction("Keys and about")
+        self._help.setShortcut(QKeySequence.StandardKey.HelpContents)
+        self._quit = QAction("Close", self)
+        self._quit.setShortcuts([QKeySequence("Ctrl+Q"), QKeySequence(QKeySequence.StandardKey.Close)])
+        self._menu.addAction(self._quit)
+        for action in (self._new, self._help):
+            self.addAction(action)
+        self.addAction(self._quit)
+        self._menu_button.setMenu(self._menu)
+        self._menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._menu_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._menu_button.setAccessibleName("Menu")
+        self._menu_button.setToolTip("Menu")
+        self._menu_button.setObjectName("menu")
+        self._stop.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._stop.setAccessibleName("Stop")
+        self._stop.setAccessibleDescription("Be silent and stop the answer")
+        self._stop.setToolTip("Stop the answer (Esc)")
+        self._stop.setProperty("kind", "stop")
+        self._stop.setObjectName("stop")
+
+    def _connect(self) -> None:
+        self._talk.hold_began.connect(lambda: self._talk_key.press(Hold.BUTTON))
+        self._talk.hold_ended.connect(lambda: self._talk_key.release(Hold.BUTTON))
+        # The mouse and the keys never click it; only assistive technology does.
+        self._talk.clicked.connect(lambda: self._talk_key.toggle(Hold.ASSISTIVE))
+        self._talk_key.pressed.connect(self.talk_pressed)
+        self._talk_key.released.connect(self.talk_released)
+        self._stop.clicked.connect(self.stop_pressed)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._stop_by_key)
+        self._composer.text_entered.connect(self.text_entered)
+        self._view.typed.connect(self._composer.type_on)
+        self._voice.voice_chosen.connect(self.voice_chosen)
+        self._voice.new_conversation_asked.connect(self.new_conversation_asked)
+        self._notices.reconnect_asked.connect(self.reconnect_asked)
+        self._notices.new_conversation_asked.connect(self.new_conversation_asked)
+        self._new.triggered.connect(self.new_conversation_asked)
+        self._help.triggered.connect(self._show_help)
+        self._quit.triggered.connect(self.close)
+        self._theme.changed.connect(self._restyle)
+
+    def _stop_by_key(self) -> None:
+        if self._stop.isEnabled():
+            self.stop_pressed.emit()
+
+    def _show_endpoint(self) -> None:
+        name, note = self._endpoint
+        self._title.setText(name or PRODUCT)
+        self._subtitle.setText(" · ".join(part for part in (LINK_WORDS[self._link], note) if part))
+        self.setWindowTitle(f"{PRODUCT} – {name}" if name else PRODUCT)
+
+    def _show_status(self) -> None:
+        """Say whose move it is, and which key helps now."""
+        words = TURN_WORDS[self._turn]
+        if self._turn is Turn.IDLE and self._link is not Link.ONLINE:
+            words = LINK_WORDS[self._link]
+        elif self._turn is Turn.IDLE and self.width() >= self._theme.px(NARROW_PX):
+            words = f"{words} · hold {self._key_name} anywhere in this window"
+        elif self._stop.isEnabled():
+            words = f"{words} · Esc stops"
+        self._status.setText(words)
+
+    def _show_help(self) -> None:
+        _HelpDialog(self._theme, self._key_name, self._version, self).open()
+
+    def _restyle(self) -> None:
+        theme = self._theme
+        self._menu_button.setIcon(theme.icon("ellipsis"))
+        self._menu_button.setIconSize(QSize(theme.px(20), theme.px(20)))
+        self._menu_button.setFixedSize(theme.px(36), theme.px(36))
+        self._stop.setIcon(theme.icon("square"))
+        self._stop.setIconSize(QSize(theme.px(20), theme.px(20)))
+        self._stop.setFixedSize(theme.px(HEIGHT_PX - 8), theme.px(HEIGHT_PX - 8))
+        self._new.setIcon(theme.icon("message-square-plus"))
+        self._help.setIcon(theme.icon("keyboard"))
+
+
+class _ProgressStrip(QWidget):
+    """A sentence and a bar under the header, while something long is under way."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._label = ElidedLabel()
+        self._label.setProperty("scale", "caption")
+        self._label.setProperty("tone", "muted")
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(theme.px(GRID))
+        self._still = theme.reduced_motion
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.px(4 * GRID), 0, theme.px(4 * GRID), theme.px(2 * GRID))
+        column.setSpacing(theme.px(GRID))
+        column.addWidget(self._label)
+        column.addWidget(self._bar)
+        self.hide()
+
+    def show_progress(self, text: str, fraction: float | None) -> None:
+        """Show the sentence and how far it is."""
+        self.setVisible(bool(text))
+        self._label.setText(text)
+        self._bar.setAccessibleName(text)
+        if fraction is None:
+            self._bar.setRange(0, 1 if self._still else 0)
+            self._bar.setValue(0)
+        else:
+            self._bar.setRange(0, 1000)
+            self._bar.setValue(round(1000 * min(1.0, max(0.0, fraction))))
+
+
+class _HelpDialog(QDialog):
+    """The keys, and what this is."""
+
+    def __init__(self, theme: Theme, key_name: str, version: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(f"Keys and about {PRODUCT}")
+        px = theme.px
+        column = QVBoxLayout(self)
+        column.setContentsMargins(px(6 * GRID), px(6 * GRID), px(6 * GRID), px(4 * GRID))
+        column.setSpacing(px(4 * GRID))
+        title = QLabel(PRODUCT)
+        title.setProperty("scale", "headline")
+        column.addWidget(title)
+        column.addWidget(self._sentence(f"A voice assistant that knows what you heard. {version}".strip()))
+        column.addLayout(self._keys(theme, key_name))
+        column.addWidget(
+            self._sentence("Licence: Apache 2.0. Icons: Lucide (ISC). Typeface: Inter (SIL Open Font License).")
+        )
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        for button in buttons.buttons():
+            button.setProperty("kind", "plain")
+        buttons.rejected.connect(self.reject)
+        column.addWidget(buttons)
+
+    @staticmethod
+    def _sentence(text: str) -> QLabel:
+        label = QLabel(text)
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setWordWrap(True)
+        label.setProperty("tone", "muted")
+        label.setProperty("scale", "label")
+        return label
+
+    @staticmethod
+    def _keys(theme: Theme, key_name: str) -> QGridLayout:
+        def native(keys: QKeySequence | QKeySequence.StandardKey | str) -> str:
+            return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)
+
+        standard = QKeySequence.StandardKey
+        rows = (
+            (key_name, "Hold to talk, anywhere in the window"),
+            (native("Space"), "Hold to talk, when the button or the transcript has the focus"),
+            (native("Esc"), "Stop the answer"),
+            (native("Return"), "Send what is typed"),
+            (native("Shift+Return"), "New line"),
+            (native(standard.New), "New conversation"),
+            (native(standard.Copy), "Copy what is selected in the transcript"),
+            (native(standard.HelpContents), "This help"),
+            (native("Ctrl+Q"), "Close"),
+        )
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(theme.px(6 * GRID))
+        grid.setVerticalSpacing(theme.px(2 * GRID))
+        grid.setColumnStretch(1, 1)
+        for row, (keys, meaning) in enumerate(rows):
+            key_label = QLabel(keys)
+            key_label.setProperty("strong", "true")
+            key_label.setProperty("scale", "label")
+            text = QLabel(meaning)
+            text.setProperty("scale", "label")
+            text.setWordWrap(True)
+            grid.addWidget(key_label, row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(text, row, 1)
+        return grid

@@ -1,0 +1,279 @@
+"""The large button to hold while talking: its words, icon and shape say whose move it is.
+
+It knows nothing of keys (see `talk_key.py`) and decides nothing: it says that the mouse or a finger went down
+on it or up again, and paints the turn it was told. Leaving the button while holding does not let go.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+
+from desktop_app.conversation.effects import Turn
+from desktop_app.ui.theme import GRID, KEY_REASONS, Text, Theme
+
+HEIGHT_PX = 72
+HALO_PX = 4
+"""Room around the pill for the focus ring and the ring that breathes with the voice."""
+BAR_PX, BAR_GAP_PX = 3, 3
+LEVELS_KEPT = 64
+QUIET = 0.04
+"""The level a bar shows in silence: the meter must be visible before the first word."""
+STEP_MS = 220
+"""How fast the dots of «thinking» move."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Face:
+    title: str
+    hint: str
+    icon: str
+    filled: bool
+
+
+FACES = {
+    Turn.IDLE: _Face("Hold to talk", "release to send", "mic", filled=True),
+    Turn.OPENING: _Face("One moment…", "opening the microphone", "mic", filled=False),
+    Turn.LISTENING: _Face("Listening", "release to send", "mic", filled=True),
+    Turn.THINKING: _Face("Thinking…", "hold to interrupt", "mic", filled=False),
+    Turn.SPEAKING: _Face("Speaking", "hold to interrupt", "volume-2", filled=False),
+}
+
+
+class TalkButton(QAbstractButton):
+    """Hold it to talk."""
+
+    hold_began = Signal()
+    hold_ended = Signal()
+
+    def __init__(self, theme: Theme, key_name: str, parent: QWidget | None = None) -> None:
+        """Show `key_name` as the key that does the same."""
+        super().__init__(parent)
+        self._theme = theme
+        self._key_name = key_name
+        self._turn = Turn.IDLE
+        self._levels: deque[float] = deque(maxlen=LEVELS_KEPT)
+        self._step = 0
+        self._mouse_down = False
+        self._ring = False
+        self._dots = QTimer(self)
+        self._dots.setInterval(STEP_MS)
+        self._dots.timeout.connect(self._next_step)
+        # Not by click: who types and talks by mouse keeps the cursor in the line.
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setObjectName("talk")
+        theme.changed.connect(self.update)
+        self.show_turn(Turn.IDLE)
+
+    @property
+    def words(self) -> str:
+        """What the button says."""
+        face = FACES[self._turn]
+        if self._turn is Turn.IDLE:
+            return f"{face.title} — {self._key_name}"
+        return f"{face.title} — {face.hint}"
+
+    def show_turn(self, turn: Turn) -> None:
+        """Say whose move it is."""
+        if turn is not Turn.LISTENING:
+            self._levels.clear()
+        self._turn = turn
+        moves = turn is Turn.THINKING and not self._theme.reduced_motion
+        self._dots.start() if moves else self._dots.stop()
+        self._step = 0
+        self.setAccessibleName(self.words)
+        self.setAccessibleDescription(
+            f"Records while it is held: with the mouse, with {self._key_name} anywhere in the window, "
+            "or with the space bar."
+        )
+        self.update()
+
+    def set_level(self, level: float) -> None:
+        """Show how loud the voice is, 0 to 1 as a meter shows it; call it for every step of the meter."""
+        if self._turn is Turn.LISTENING:
+            self._levels.append(min(1.0, max(0.0, level)))
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        """Return the size that shows every word."""
+        return QSize(self._theme.px(320), self._theme.px(HEIGHT_PX))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least size: the hint is cut, the title is not."""
+        return QSize(self._theme.px(200), self._theme.px(HEIGHT_PX))
+
+    # --- holding ----------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begin to hold."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._mouse_down = True
+            self.update()
+            self.hold_began.emit()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Keep holding, wherever the mouse goes."""
+        event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go, wherever the mouse is."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._mouse_down = False
+            self.update()
+            self.hold_ended.emit()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show the focus if it came by key."""
+        self._ring = event.reason() in KEY_REASONS
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Show that the focus is gone."""
+        self._ring = False
+        super().focusOutEvent(event)
+
+    # --- painting ---------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint pill, icon, words and, at the right, what moves."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        halo = self._theme.px(HALO_PX)
+        pill = QRectF(self.rect()).adjusted(halo, halo, -halo, -halo)
+        self._paint_pill(painter, pill)
+        disc = self._paint_disc(painter, pill)
+        left = disc.right() + self._theme.px(3 * GRID)
+        right = self._paint_right(painter, QRectF(left, pill.top(), pill.right() - left, pill.height()))
+        self._paint_words(painter, QRectF(left, pill.top(), right - left, pill.height()))
+        painter.end()
+
+    def _paint_pill(self, painter: QPainter, pill: QRectF) -> None:
+        palette, face = self._theme.palette, FACES[self._turn]
+        radius = pill.height() / 2
+        if self._turn is Turn.LISTENING:
+            glow = QColor(palette.accent)
+            glow.setAlphaF(0.25 + 0.45 * (self._levels[-1] if self._levels else 0.0))
+            self._outline(painter, pill, self._theme.px(HALO_PX), glow)
+        down = self._mouse_down or self.underMouse()
+        if face.filled:
+            ground, edge = palette.accent_down if down else palette.accent, QColor(Qt.GlobalColor.transparent)
+        else:
+            ground, edge = palette.hover if down else palette.surface, QColor(palette.accent)
+        painter.setPen(QPen(edge, self._theme.px(2)) if edge.alpha() else Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(ground))
+        inset = 0 if face.filled else self._theme.px(1)
+        painter.drawRoundedRect(pill.adjusted(inset, inset, -inset, -inset), radius, radius)
+        if self._ring:
+            self._outline(painter, pill, self._theme.px(2), QColor(palette.text))
+
+    def _outline(self, painter: QPainter, pill: QRectF, width: float, colour: QColor) -> None:
+        """Draw a ring around the pill, `width` thick, its outside at the widget's edge."""
+        gap = self._theme.px(HALO_PX) - width / 2
+        ring = pill.adjusted(-gap, -gap, gap, gap)
+        painter.setPen(QPen(colour, width))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(ring, ring.height() / 2, ring.height() / 2)
+
+    def _paint_disc(self, painter: QPainter, pill: QRectF) -> QRectF:
+        """Paint the icon on its disc at the left; return where the disc is."""
+        palette, face = self._theme.palette, FACES[self._turn]
+        inset = self._theme.px(2 * GRID)
+        side = pill.height() - 2 * inset
+        disc = QRectF(pill.left() + inset, pill.top() + inset, side, side)
+        painter.setPen(Qt.PenStyle.NoPen)
+        live = self._turn is Turn.LISTENING
+        painter.setBrush(
+            QColor(palette.on_accent if live else palette.accent_down if face.filled else palette.accent_tint)
+        )
+        painter.drawEllipse(disc)
+        icon = self._theme.px(24)
+        place = QRectF(disc.center() - QPointF(icon / 2, icon / 2), QSize(icon, icon))
+        on_disc = palette.on_accent if face.filled and not live else palette.accent
+        self._theme.draw_icon(painter, face.icon, place, on_disc)
+        return disc
+
+    def _paint_words(self, painter: QPainter, room: QRectF) -> None:
+        palette, face = self._theme.palette, FACES[self._turn]
+        title, hint = self._theme.font(Text.TITLE, strong=True), self._theme.font(Text.LABEL)
+        title_height, hint_height = QFontMetricsF(title).height(), QFontMetricsF(hint).height()
+        top = room.center().y() - (title_height + hint_height) / 2
+        ink = palette.on_accent if face.filled else palette.text
+        for text, font, height, colour in (
+            (face.title, title, title_height, ink),
+            (face.hint, hint, hint_height, palette.on_accent if face.filled else palette.muted),
+        ):
+            painter.setFont(font)
+            painter.setPen(QColor(colour))
+            shown = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, room.width())
+            painter.drawText(QRectF(room.left(), top, room.width(), height), Qt.AlignmentFlag.AlignVCenter, shown)
+            top += height
+
+    def _paint_right(self, painter: QPainter, room: QRectF) -> float:
+        """Paint what stands at the right end; return where the room for the words ends."""
+        match self._turn:
+            case Turn.IDLE:
+                return self._paint_key_cap(painter, room)
+            case Turn.LISTENING:
+                return self._paint_levels(painter, room)
+            case Turn.THINKING:
+                return self._paint_dots(painter, room)
+            case Turn.OPENING | Turn.SPEAKING:
+                return room.right() - self._theme.px(4 * GRID)
+
+    def _paint_key_cap(self, painter: QPainter, room: QRectF) -> float:
+        font = self._theme.font(Text.LABEL, strong=True)
+        metrics = QFontMetricsF(font)
+        width = metrics.horizontalAdvance(self._key_name) + self._theme.px(4 * GRID)
+        height = metrics.height() + self._theme.px(2 * GRID)
+        right = room.right() - self._theme.px(5 * GRID)
+        cap = QRectF(right - width, room.center().y() - height / 2, width, height)
+        ink = QColor(self._theme.palette.on_accent)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(ink, 1.5 * self._theme.px(1)))
+        radius = self._theme.px(6)
+        painter.drawRoundedRect(cap, radius, radius)
+        painter.setFont(font)
+        painter.drawText(cap, Qt.AlignmentFlag.AlignCenter, self._key_name)
+        return cap.left() - self._theme.px(2 * GRID)
+
+    def _paint_levels(self, painter: QPainter, room: QRectF) -> float:
+        """Paint the last levels as bars, the newest at the right."""
+        bar, step = self._theme.px(BAR_PX), self._theme.px(BAR_PX + BAR_GAP_PX)
+        words = QFontMetricsF(self._theme.font(Text.LABEL)).horizontalAdvance(FACES[self._turn].hint)
+        right = room.right() - self._theme.px(6 * GRID)
+        count = min(LEVELS_KEPT, max(4, int((right - room.left() - words) / step) - 2))
+        tallest = room.height() - self._theme.px(6 * GRID)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self._theme.palette.on_accent))
+        newest_first = list(reversed(self._levels))
+        if self._theme.reduced_motion:
+            newest_first = newest_first[:1] * count
+        for index in range(count):
+            level = newest_first[index] if index < len(newest_first) else 0.0
+            height = max(bar, tallest * max(QUIET, level))
+            place = QRectF(right - index * step - bar, room.center().y() - height / 2, bar, height)
+            painter.drawRoundedRect(place, bar / 2, bar / 2)
+        return right - count * step - self._theme.px(GRID)
+
+    def _paint_dots(self, painter: QPainter, room: QRectF) -> float:
+        radius, gap = self._theme.px(4), self._theme.px(4 * GRID)
+        right = room.right() - self._theme.px(8 * GRID)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for index in range(3):
+            colour = QColor(self._theme.palette.accent)
+            colour.setAlphaF(1.0 if index == self._step else 0.35)
+            painter.setBrush(colour)
+            painter.drawEllipse(QPointF(right - (2 - index) * gap, room.center().y()), radius, radius)
+        return right - 2 * gap - radius
+
+    def _next_step(self) -> None:
+        self._step = (self._step + 1) % 3
+        self.update()

@@ -1,0 +1,340 @@
+"""Renders every state of the window to pictures, to be looked at: `python tests/ui/gallery.py OUTDIR [FILTER]`.
+
+Every scene is drawn in light and dark, narrow and wide; `--scale N` renders for a denser screen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from PySide6.QtCore import QEvent, QPoint, QRect
+from PySide6.QtGui import QColor, QPainter, QPixmap
+from PySide6.QtWidgets import QApplication, QDialog
+
+from desktop_app.conversation.effects import Entry, EntryStatus, Link, Role, Turn, VoiceState
+from desktop_app.errors import Notice, NoticeAction, Severity
+from desktop_app.ui.main_window import MainWindow
+from desktop_app.ui.theme import Appearance, Theme
+
+SIZES = {"narrow": (360, 640), "wide": (1180, 760), "usual": (760, 760), "small": (360, 480)}
+VOICES = ("anna", "ben", "clara", "david", "emil")
+
+ANSWER = (
+    "In Lisbon it is twenty past four in the afternoon. That is one hour behind Berlin, so your call at "
+    "five o'clock there would be at six o'clock here."
+)
+LONG = (
+    "There are three things to look at before you decide.\n\nFirst, the distance: a train takes four hours and "
+    "leaves you in the middle of the city, while the flight takes one hour but begins and ends far outside. "
+    "Second, what you carry: on the train two large bags cost nothing. Third, what happens when something goes "
+    "wrong: the next train leaves an hour later, the next flight tomorrow.\n\nIf you have to be there before "
+    "noon, take the early train; otherwise the one at half past nine is emptier and cheaper. Donaudampfschiff"
+    "fahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft is a word that has to be broken somewhere."
+)
+
+
+def _say(window: MainWindow, *entries: Entry) -> None:
+    after: str | None = None
+    for entry in entries:
+        window.show_entry(entry, after)
+        after = entry.item_id
+
+
+def _ready(window: MainWindow) -> None:
+    window.set_endpoint_name("Offline assistant", "small models on this computer")
+    window.show_link(Link.ONLINE)
+    window.show_voice(VoiceState(VOICES, "anna"))
+
+
+def _user(number: int, text: str, *, spoken: bool = True) -> Entry:
+    return Entry(f"u{number}", Role.USER, text, EntryStatus.COMPLETED, spoken)
+
+
+def _answer(number: int, text: str, status: EntryStatus = EntryStatus.COMPLETED) -> Entry:
+    return Entry(f"a{number}", Role.ASSISTANT, text, status, spoken=True)
+
+
+def _talked(window: MainWindow) -> None:
+    _ready(window)
+    _say(
+        window,
+        _user(1, "What time is it in Lisbon?"),
+        _answer(1, ANSWER),
+        _user(2, "And how much is seventeen percent of two hundred and forty?", spoken=False),
+        _answer(2, "Forty point eight."),
+    )
+    window.show_voice(
+        VoiceState(
+            VOICES,
+            "anna",
+            locked=True,
+            reason="The assistant has spoken, so its voice stays for this conversation.",
+        )
+    )
+
+
+def starting(window: MainWindow) -> None:
+    window.set_endpoint_name("Offline assistant", "small models on this computer")
+    window.show_progress("Loading the offline models…", None)
+
+
+def fetching(window: MainWindow) -> None:
+    window.set_endpoint_name("Offline assistant", "small models on this computer")
+    window.show_progress("Fetching speech recognition: 41 of 77 MB", 0.53)
+
+
+def ready(window: MainWindow) -> None:
+    _ready(window)
+
+
+def idle(window: MainWindow) -> None:
+    _talked(window)
+
+
+def opening(window: MainWindow) -> None:
+    _talked(window)
+    window.show_turn(Turn.OPENING)
+
+
+def listening(window: MainWindow) -> None:
+    _talked(window)
+    _say_more(window, Entry("u3", Role.USER, "", EntryStatus.IN_PROGRESS, spoken=True))
+    window.show_turn(Turn.LISTENING)
+    for step in range(80):
+        window.set_level(abs(math.sin(step / 3.1) * math.sin(step / 9.7)) ** 1.3)
+
+
+def thinking(window: MainWindow) -> None:
+    _talked(window)
+    _say_more(window, _user(3, "Shall I take the train or the plane?"))
+    window.show_turn(Turn.THINKING)
+
+
+def speaking(window: MainWindow) -> None:
+    thinking(window)
+    _say_more(window, _answer(3, LONG[:330], EntryStatus.IN_PROGRESS))
+    window.show_turn(Turn.SPEAKING)
+
+
+def interrupted(window: MainWindow) -> None:
+    _talked(window)
+    cut = Entry(
+        "a3",
+        Role.ASSISTANT,
+        LONG[:330],
+        EntryStatus.INTERRUPTED,
+        spoken=True,
+        heard_chars=118,
+        heard_ms=6240,
+    )
+    _say_more(window, _user(3, "Shall I take the train or the plane?"), cut)
+    _say_more(window, _user(4, "Just the train times, please."))
+
+
+def endings(window: MainWindow) -> None:
+    _ready(window)
+    _say(
+        window,
+        Entry("u1", Role.USER, "", EntryStatus.COMPLETED, spoken=True, remark="The words were not understood."),
+        Entry(
+            "a1",
+            Role.ASSISTANT,
+            "The list begins with",
+            EntryStatus.INCOMPLETE,
+            remark="Cut at the token limit.",
+        ),
+        _user(2, "Go on"),
+        Entry(
+            "a2",
+            Role.ASSISTANT,
+            "",
+            EntryStatus.FAILED,
+            remark="The server could not answer: rate limit reached. Try again in 20 s.",
+        ),
+        Entry("s1", Role.SYSTEM, "The connection was lost and made again.", EntryStatus.COMPLETED),
+        Entry("a4", Role.ASSISTANT, "Good", EntryStatus.INTERRUPTED, heard_chars=0, heard_ms=0),
+    )
+
+
+def long_texts(window: MainWindow) -> None:
+    _talked(window)
+    _say_more(window, _user(3, LONG), _answer(3, LONG + "\n\n" + LONG))
+
+
+def scripts(window: MainWindow) -> None:
+    _talked(window)
+    _say_more(
+        window,
+        _user(3, "ما هو الوقت الآن في القاهرة؟"),
+        _answer(3, "الساعة الآن الخامسة والنصف مساءً في القاهرة."),
+        _user(4, "東京の天気はどうですか。"),
+        _answer(4, "<b>not bold</b> & <img src=x> 👩‍🚀 ok"),
+    )
+
+
+def offline(window: MainWindow) -> None:
+    _talked(window)
+    window.show_link(Link.OFFLINE)
+    window.show_notice(
+        Notice(
+            "The connection to the assistant was lost.",
+            "Parley tries again in 8 s; what you type is kept.",
+            Severity.ERROR,
+            "link",
+            NoticeAction.RECONNECT,
+        )
+    )
+
+
+def notices(window: MainWindow) -> None:
+    offline(window)
+    window.show_notice(
+        Notice(
+            "No microphone was found.",
+            "Connect one or choose another in the system's sound settings; you can type meanwhile.",
+            Severity.WARNING,
+            "mic",
+        )
+    )
+    window.show_notice(Notice("Too short: hold the button while you speak.", key="short"))
+
+
+def bug(window: MainWindow) -> None:
+    _talked(window)
+    window.show_notice(
+        Notice(
+            "Something went wrong inside Parley.",
+            "The conversation goes on; please send the details to the makers.",
+            Severity.ERROR,
+            "bug",
+            NoticeAction.COPY_DETAILS,
+            "Traceback …",
+        )
+    )
+
+
+def typing(window: MainWindow) -> None:
+    _talked(window)
+    window.give_back_text("Please compare the two trains in the morning.\nWhich one is cheaper with two bags?")
+    window._composer.line.setFocus()
+
+
+def selected(window: MainWindow) -> None:
+    _talked(window)
+    window._view.setFocus()
+    window._view.setCurrentIndex(window.transcript.index(1))
+    window._view._ring = True
+
+
+def scrolled_up(window: MainWindow) -> None:
+    _ready(window)
+    _say(window, *[_answer(n, ANSWER) if n % 2 else _user(n, "Question?") for n in range(40)])
+    QApplication.processEvents()
+    window._view.verticalScrollBar().setValue(300)
+
+
+def voices(window: MainWindow) -> None:
+    _ready(window)
+    window._voice.menu().popup(window._voice.mapToGlobal(window._voice.rect().bottomLeft()))
+
+
+def voices_locked(window: MainWindow) -> None:
+    _talked(window)
+    window._voice.menu().popup(window._voice.mapToGlobal(window._voice.rect().bottomLeft()))
+
+
+def menu(window: MainWindow) -> None:
+    _talked(window)
+    window._menu.popup(window._menu_button.mapToGlobal(window._menu_button.rect().bottomLeft()))
+
+
+def help_dialog(window: MainWindow) -> None:
+    _talked(window)
+    window._show_help()
+
+
+def focus_talk(window: MainWindow) -> None:
+    _talked(window)
+    window._talk._ring = True
+    window._talk.update()
+
+
+SCENES: tuple[Callable[[MainWindow], None], ...] = (
+    starting, fetching, ready, idle, opening, listening, thinking, speaking, interrupted, endings,
+    long_texts, scripts, offline, notices, bug, typing, selected, scrolled_up, voices, voices_locked,
+    menu, help_dialog, focus_talk,
+)  # fmt: skip
+
+
+def _say_more(window: MainWindow, *entries: Entry) -> None:
+    rows = window.transcript.rowCount()
+    after = window.transcript.entry(rows - 1).item_id if rows else None
+    for entry in entries:
+        window.show_entry(entry, after)
+        after = entry.item_id
+
+
+def _settle(app: QApplication) -> None:
+    for _ in range(6):
+        app.processEvents()
+        app.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def _shoot(app: QApplication, window: MainWindow, path: Path) -> None:
+    """Save the window with what pops up over it."""
+    over = [widget for widget in (app.activePopupWidget(), *window.findChildren(QDialog)) if widget]
+    places = [QRect(window.mapFromGlobal(widget.mapToGlobal(QPoint())), widget.size()) for widget in over]
+    area = window.rect()
+    for place in places:
+        area = area.united(place)
+    picture = QPixmap(area.size() * window.devicePixelRatio())
+    picture.setDevicePixelRatio(window.devicePixelRatio())
+    picture.fill(QColor("#888888"))
+    painter = QPainter(picture)
+    painter.drawPixmap(-area.topLeft(), window.grab())
+    for widget, place in zip(over, places, strict=True):
+        painter.drawPixmap(place.topLeft() - area.topLeft(), widget.grab())
+        widget.close()
+    painter.end()
+    picture.save(str(path))
+
+
+def main() -> None:
+    """Render all scenes whose name contains the filter."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("outdir", type=Path)
+    parser.add_argument("filter", nargs="?", default="")
+    parser.add_argument("--scale", default="1")
+    parser.add_argument("--text-scale", type=float, default=1.0)
+    parser.add_argument("--sizes", default="narrow,wide")
+    args = parser.parse_args()
+    os.environ["QT_SCALE_FACTOR"] = args.scale
+    args.outdir.mkdir(parents=True, exist_ok=True)
+    app = QApplication([])
+    for appearance in (Appearance.LIGHT, Appearance.DARK):
+        theme = Theme(app, appearance, scale=args.text_scale, reduced_motion=False)
+        for size in args.sizes.split(","):
+            for scene in SCENES:
+                if args.filter in scene.__name__:
+                    window = MainWindow(theme, version="0.1.0")
+                    window.resize(*SIZES[size])
+                    window.show()
+                    scene(window)
+                    _settle(app)
+                    _shoot(app, window, args.outdir / f"{scene.__name__}-{appearance.value}-{size}.png")
+                    window.close()
+                    window.deleteLater()
+                    _settle(app)
+        theme.deleteLater()
+
+
+if __name__ == "__main__":
+    main()
