@@ -602,11 +602,9 @@ class Conversation:
         if self._responses.pending:
             return
         for entry in self._transcript.open_entries():
-            if entry.role is Role.ASSISTANT and not entry.spoken:
-                self._transcript.change(entry.item_id, status=EntryStatus.INTERRUPTED)
-            elif entry.role is Role.ASSISTANT:
-                self._transcript.change(
-                    entry.item_id, status=EntryStatus.INTERRUPTED, heard_chars=entry.heard_chars or 0
+            if entry.role is Role.ASSISTANT:
+                self._close_entry(
+                    entry.item_id, EntryStatus.INTERRUPTED, "", heard_chars=0 if entry.spoken else None
                 )
 
     def _speaker_failed(self, notice: Notice, heard: tuple[Heard, ...]) -> None:
@@ -800,14 +798,16 @@ class Conversation:
         if status is EntryStatus.FAILED or (status is EntryStatus.INCOMPLETE and not response.output):
             self._show_failure(response, status, remark)
 
-    def _close_entry(self, item_id: str, status: EntryStatus, remark: str) -> None:
+    def _close_entry(
+        self, item_id: str, status: EntryStatus, remark: str, *, heard_chars: int | None = None
+    ) -> None:
         entry = self._transcript.get(item_id)
         if entry is None or entry.status is not EntryStatus.IN_PROGRESS:
             return
         if status is EntryStatus.INTERRUPTED and not entry.text:
             self._transcript.remove(item_id)  # called off before a word came: there is nothing to show
         else:
-            self._transcript.change(item_id, status=status, remark=remark)
+            self._transcript.change(item_id, status=status, remark=remark, heard_chars=heard_chars)
 
     def _show_failure(self, response: events.Response, status: EntryStatus, remark: str) -> None:
         shown = [item.id for item in response.output or [] if item.id and self._transcript.get(item.id)]
@@ -875,8 +875,8 @@ def _without_optional(config: SessionConfig) -> SessionConfig:
 
 def _verdict(response: events.Response) -> tuple[EntryStatus, str]:
     """Return how a response ended, for its entries (the guide's response object)."""
-    match response.status:
-        case "completed" | "in_progress" | None | msgspec.UnsetType.UNSET:
+    match response.status or "completed":
+        case "completed" | "in_progress":
             return EntryStatus.COMPLETED, ""
         case "cancelled":
             return EntryStatus.INTERRUPTED, ""
