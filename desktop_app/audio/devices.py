@@ -8,6 +8,7 @@ plugin reads when a stream is opened (`Device.environment`).
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,31 +20,9 @@ from desktop_app.errors import AudioDeviceError
 HOST_APIS = ("Windows WASAPI", "Core Audio", "ALSA")
 """The one to use on each system, where there is a choice."""
 
-ALSA_PLUMBING = frozenset(
-    [
-        "default",
-        "sysdefault",
-        "dmix",
-        "dsnoop",
-        "front",
-        "rear",
-        "side",
-        "surround",
-        "hdmi",
-        "iec958",
-        "spdif",
-        "null",
-        "lavrate",
-        "samplerate",
-        "speexrate",
-        "speex",
-        "upmix",
-        "vdownmix",
-        "jack",
-        "oss",
-        "pulse",
-        "pipewire",
-    ]
+ALSA_PLUMBING = re.compile(
+    r"(default|sysdefault|dmix|dsnoop|front|rear|side|surround|hdmi|iec958|spdif|null|lavrate|samplerate"
+    r"|speexrate|speex|upmix|vdownmix|jack|oss|pulse|pipewire)\d*(:.*)?"
 )
 """ALSA's names for ways to a device rather than devices."""
 
@@ -156,7 +135,7 @@ def _best_api(apis: Sequence[Mapping[str, Any]]) -> int | None:
 
 
 def _is_plumbing(name: str) -> bool:
-    return name.rstrip("0123456789").split(":")[0] in ALSA_PLUMBING
+    return ALSA_PLUMBING.fullmatch(name) is not None
 
 
 def unique_names(names: Iterable[str]) -> list[str]:

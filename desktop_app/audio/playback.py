@@ -36,8 +36,8 @@ class Patience:
 
     enough_ms: float = 200
     """With this much waiting, delivery is faster than playing: start at once."""
-    start_ms: float = 55
-    """The longest wait of a reply's first audio: what the device takes ahead of time, and 15 ms for jitter."""
+    start_ms: float = 50
+    """The longest wait of a reply's first audio."""
     stall_ms: float = 120
     """The longest wait after a stall: the delivery has shown to be uneven, so a larger cushion is taken."""
 
@@ -165,6 +165,11 @@ class PlaybackBuffer:
             for entry in self._parts.values():
                 _reformat(entry, self._device, device)
             self._device = device
+
+    def be_patient(self, patience: Patience) -> None:
+        """Wait for audio in another way from now on."""
+        with self._lock:
+            self._patience = patience
 
     # --- the device's side ----------------------------------------------------------------------
 

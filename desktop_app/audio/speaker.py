@@ -16,14 +16,21 @@ from collections.abc import Callable
 
 from desktop_app.audio.handover import Handover
 from desktop_app.audio.pcm import level
-from desktop_app.audio.playback import PlaybackBuffer, Progress
+from desktop_app.audio.playback import Patience, PlaybackBuffer, Progress
 from desktop_app.audio.streams import Sound, Stream, sound_system
 from desktop_app.conversation.inputs import Heard, Input, PlaybackFinished, SpeakerFailed
 from desktop_app.errors import AudioDeviceError, Notice
 from desktop_app.protocol.items import PartId
 
 LATENCY_S = 0.04
-"""The depth asked of the device: 40 to 60 ms are handed over ahead of time, against hiccups of this process."""
+"""The depth asked of the device at first: 40 to 60 ms are handed over ahead of time, against our own hiccups."""
+
+DEEPEST_S = 0.16
+"""How far the depth is doubled, stream by stream, when the device had to wait for us."""
+
+FETCHED_S = 0.005
+"""What still sounds after an abort: a device (or the mixer before it) fetches periods of about 10 ms and plays the
+one it has to its end. When in the period the abort comes is chance; half of it is what to expect."""
 
 LINGER_S = 0.1
 """The stream runs on in silence after a reply: a device may hold a little more than it says."""
@@ -33,6 +40,15 @@ IDLE_S = 30.0
 
 RETRY_S = (0.0, 0.5, 1.0, 2.0)
 """The pauses before each attempt to find a loudspeaker that went away in mid-reply."""
+
+
+JITTER_MS = 10
+"""What a delivery in real time may be late by without a gap."""
+
+
+def _patience(latency_s: float) -> Patience:
+    """Return how long a reply's first audio waits: what the device takes ahead of time must be there."""
+    return Patience(start_ms=latency_s * 1000 + JITTER_MS)
 
 
 class _Lost:
@@ -57,7 +73,7 @@ class Speaker:
         self._latency_s = latency_s
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._buffer = PlaybackBuffer()
+        self._buffer = PlaybackBuffer(patience=_patience(latency_s))
         self._events: Handover[Progress | tuple[_Lost, int]] = Handover(self._loop, self._receive)
         self._stream: Stream | None = None
         self._serial = 0
@@ -97,10 +113,11 @@ class Speaker:
         """Be silent now, forget the queue; return what was heard of each unfinished part, in order."""
         if self._stream is not None and self._running:
             self._stream.abort()
-        heard = self._buffer.clear(self._clock())
+        heard = self._buffer.clear(self._clock() + FETCHED_S)
         self._running = self._searching = False
         self._refused.clear()
         self._events.drain()  # what ended before this moment is told before it
+        self._deepen_if_needed()
         self._later(IDLE_S, self._give_back)
         return heard
 
@@ -179,7 +196,17 @@ class Speaker:
             self._stream.abort()
             self._running = False
             self._buffer.clear(self._clock())
+            self._deepen_if_needed()
             self._later(IDLE_S, self._give_back)
+
+    def _deepen_if_needed(self) -> None:
+        """Take a deeper buffer from now on if the device ran dry: this machine is busier than the depth allows."""
+        if self._stream is None or not self._stream.underflows or self._latency_s >= DEEPEST_S:
+            return
+        self._latency_s = min(2 * self._latency_s, DEEPEST_S)
+        self._buffer.be_patient(_patience(self._latency_s))
+        self._close_stream()
+        self.prepare()
 
     def _give_back(self) -> None:
         if not self._running:

@@ -41,6 +41,8 @@ class Stream(Protocol):
     format: Format
     latency_s: float
     """What the device says lies between it and the callback."""
+    underflows: int
+    """How often the device ran dry, waiting for a callback."""
 
     def start(self) -> None:
         """Let callbacks come, the first ones at once."""
@@ -108,11 +110,16 @@ class PortAudioStream:
     ) -> None:
         self.format = opened_as
         self.latency_s = 0.0
+        self.underflows = 0
         self._lost = lost
         self._forget = forget
         self._stopping = True
         self._closed = False
         self._raw: Any = None
+
+    def calling(self, callback: Callable[[PortAudioStream, Any, Any, Any], None]) -> Callable[..., None]:
+        """Return what `sounddevice` shall call."""
+        return lambda block, _frames, times, status: callback(self, block, times, status)
 
     def attach(self, raw: Any) -> None:
         """Take the stream that was made with our callbacks."""
@@ -176,8 +183,10 @@ class SoundSystem:
         """Open a loudspeaker in the wire's format, or in its own."""
         clock = DeviceTime()
 
-        def callback(out: Any, _frames: int, times: Any, _status: Any) -> None:
+        def callback(stream: PortAudioStream, out: Any, times: Any, status: Any) -> None:
             now = time.monotonic()
+            if status.output_underflow:
+                stream.underflows += 1
             fill(memoryview(out), now, clock.monotonic(times.outputBufferDacTime, times.currentTime, now))
 
         return self._open_stream(Direction.OUTPUT, device, latency_s, callback, lost)
@@ -185,7 +194,7 @@ class SoundSystem:
     def open_input(self, device: str | None, latency_s: float, take: Take, lost: Callable[[], None]) -> Stream:
         """Open a microphone in the wire's format, or in its own."""
 
-        def callback(block: Any, _frames: int, _times: Any, _status: Any) -> None:
+        def callback(_stream: PortAudioStream, block: Any, _times: Any, _status: Any) -> None:
             take(bytes(block))
 
         return self._open_stream(Direction.INPUT, device, latency_s, callback, lost)
@@ -195,7 +204,7 @@ class SoundSystem:
         direction: Direction,
         name: str | None,
         latency_s: float,
-        callback: Callable[..., None],
+        callback: Callable[[PortAudioStream, Any, Any, Any], None],
         lost: Callable[[], None],
     ) -> Stream:
         sd = _sounddevice()
@@ -214,7 +223,7 @@ class SoundSystem:
                         blocksize=wanted.rate_hz * BLOCK_MS // 1000,
                         latency=latency_s,
                         extra_settings=_extra_settings(sd, device),
-                        callback=callback,
+                        callback=stream.calling(callback),
                         finished_callback=stream.finished,
                     )
             except (sd.PortAudioError, ValueError) as error:
