@@ -136,9 +136,7 @@ def run(options: argparse.Namespace) -> int:
 def test(options: argparse.Namespace) -> int:
     """Run every check, then the tests; one that fails does not keep the next from running."""
     prepare(TEST)
-    fetch_weights = Step(
-        "weights", module("desktop_app.local_server.models", "fetch", "--to", WEIGHTS, "--all")
-    )
+    fetch_weights = Step("weights", module("desktop_app.local_server.models", "fetch", "--to", WEIGHTS, "--all"))
     lines = []
     failed = False
     for step in [*CHECKS, fetch_weights]:
@@ -330,9 +328,7 @@ def python_hint() -> str:
     if sys.platform == "darwin":
         return "Install one from https://www.python.org/downloads/macos/ or with «brew install python@3.13»."
     if WINDOWS:
-        return (
-            "Install one from https://www.python.org/downloads/windows/, then repeat the command with «py»."
-        )
+        return "Install one from https://www.python.org/downloads/windows/, then repeat the command with «py»."
     return "Install one with your system's package tool or from https://www.python.org/downloads/."
 
 
@@ -356,9 +352,7 @@ def prepare(need: str, system: bool = True) -> None:
 
 
 def is_prepared(need: str, system: bool) -> bool:
-    return (
-        is_noted("requirements", need) and (not system or is_noted("system", need)) and VENV_PYTHON.exists()
-    )
+    return is_noted("requirements", need) and (not system or is_noted("system", need)) and VENV_PYTHON.exists()
 
 
 def wanted(kind: str, need: str) -> str:
@@ -449,7 +443,7 @@ def make_environment() -> None:
         raise Stop(
             f"The virtual environment could not be made: «{base} -m venv» failed, see above.\n{python_hint()}"
         )
-    if pip("install", "--upgrade", "pip", "setuptools") != 0:
+    if pip("install", "--upgrade", "pip") != 0:
         say("pip could not be upgraded; going on with the one there is.")
 
 
@@ -485,9 +479,7 @@ def install_requirements(need: str) -> None:
     forget("requirements")
     remove_torn_packages()
     if pip("install", "--prefer-binary", *listed) != 0:
-        raise Stop(
-            "The requirements could not be installed, see above. Is there a network? Repeat the command."
-        )
+        raise Stop("The requirements could not be installed, see above. Is there a network? Repeat the command.")
     note("requirements", need)
 
 
@@ -573,9 +565,7 @@ def install_debian_packages(need: str) -> bool:
     if become_root is None:
         by_hand = f"Install them once, then repeat the command:\n  {shlex.join(['sudo', *command])}"
         if need == TEST or not (VENV_PYTHON.exists() or has_ensurepip()):
-            raise Stop(
-                f"Without a terminal and without password-less sudo they cannot be installed.\n{by_hand}"
-            )
+            raise Stop(f"Without a terminal and without password-less sudo they cannot be installed.\n{by_hand}")
         say(f"Going on without; sound or window may not work. {by_hand}")
         return False
     if become_root:
@@ -628,14 +618,8 @@ def missing_debian_packages(need: str) -> List[str]:
     names = system_packages(need)
     if not has_ensurepip():
         names.append("python{}.{}-venv".format(*sys.version_info))
-    installed = installed_packages(
-        [*names, *(name + "t64" for name in names), "pipewire-pulse", "pipewire-alsa"]
-    )
-    if (
-        "pulseaudio" in names
-        and "pulseaudio" not in installed
-        and {"pipewire-pulse", "pipewire-alsa"} & installed
-    ):
+    installed = installed_packages([*names, *(name + "t64" for name in names), "pipewire-pulse", "pipewire-alsa"])
+    if "pulseaudio" in names and "pulseaudio" not in installed and {"pipewire-pulse", "pipewire-alsa"} & installed:
         names.remove("pulseaudio")
         say(
             "This system's sound comes from PipeWire, so PulseAudio is not installed beside it. The tests "
