@@ -180,7 +180,7 @@ class Session:
             case EndPart(part):
                 self._speaker.end(part)
             case StopPlayback():
-                self._inbox.appendleft(PlaybackStopped(self._speaker.stop()))
+                self._inbox.append(PlaybackStopped(self._speaker.stop()))
             case OpenMic():
                 self._microphone.open()
             case CloseMic():
