@@ -124,7 +124,7 @@ class Whisper:
             )
         except (RuntimeError, ValueError, OSError) as error:
             raise WeightsError(
-                "The speech recognition model cannot be loaded.", "Fetch the offline models again in Settings."
+                "The model for speech recognition cannot be loaded.", "Delete its folder and start again."
             ) from error
         self._log_mel = LogMel(self._model.n_mels)
         self._languages = frozenset(languages)
