@@ -28,6 +28,7 @@ import shutil
 import ssl
 import sys
 import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,7 @@ RETRY_PAUSES_S = (1.0, 2.0, 5.0, 10.0)
 """Between attempts that brought nothing; one that brought something starts the row again."""
 CONNECT_TIMEOUT_S = 15.0
 READ_TIMEOUT_S = 30.0
+PROGRESS_INTERVAL_S = 0.05
 SPARE_BYTES = 50_000_000
 """What a fetch leaves free on the disk."""
 
@@ -315,9 +317,14 @@ class _Meter:
     report: Report
     total: dict[str, int] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
+    _shown_at: float = 0.0
 
     def show(self, key: str, done: int, total: int) -> None:
         self.total[key], self.done[key] = total, done
+        now = time.monotonic()
+        if done < total and now < self._shown_at + PROGRESS_INTERVAL_S:
+            return
+        self._shown_at = now
         self.report(Progress(self.name, sum(self.done.values()), sum(self.total.values())))
 
 
@@ -480,7 +487,7 @@ class _Fetch:
             )
             with part.open("ab" if goes_on else "wb") as stream:
                 done = start if goes_on else 0
-                for chunk in response.iter_bytes(CHUNK_BYTES):
+                for chunk in response.iter_bytes():  # as it comes: a chunk size would hold back
                     if self.cancelled.is_set():
                         raise _Cancelled
                     stream.write(chunk)
