@@ -6,7 +6,7 @@ typed meanwhile. Undo brings back what was sent, too.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QRectF, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QObject, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QToolButton, QWidget
 
@@ -150,7 +150,8 @@ class Composer(QWidget):
         theme = self._theme
         self._line.setFont(theme.font(Text.BODY))
         self._line.document().setDocumentMargin(theme.px(2 * GRID))
-        self._send.setIcon(theme.icon("arrow-up", theme.palette.on_accent))
+        self._send.setIcon(theme.icon("arrow-up", theme.palette.on_fill))
+        self._send.setIconSize(QSize(theme.px(20), theme.px(20)))
         self._send.setFixedSize(theme.px(36), theme.px(36))
         self._fit_height(self._line.document().documentLayout().documentSize())
         self.update()

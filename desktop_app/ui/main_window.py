@@ -44,7 +44,7 @@ from desktop_app.conversation.effects import Entry, Link, Turn, VoiceState
 from desktop_app.errors import Notice
 from desktop_app.ui.composer import Composer
 from desktop_app.ui.notices import NoticesBar
-from desktop_app.ui.talk_button import HEIGHT_PX, TalkButton
+from desktop_app.ui.talk_button import HALO_PX, HEIGHT_PX, TalkButton
 from desktop_app.ui.talk_key import Hold, TalkKey
 from desktop_app.ui.theme import COLUMN_PX, GRID, Theme, plain_tip
 from desktop_app.ui.transcript import TranscriptModel, TranscriptView
@@ -53,6 +53,9 @@ from desktop_app.ui.voice_picker import VoicePicker
 PRODUCT = "Parley"
 NARROW_PX = 520
 """Below this width words give way to icons."""
+
+NOTICES_SHARE = 0.28
+"""How much of the window's height notices may take; more of them scroll."""
 
 LINK_WORDS = {Link.OFFLINE: "Not connected", Link.CONNECTING: "Connecting…", Link.ONLINE: "Connected"}
 TURN_WORDS = {
@@ -258,6 +261,7 @@ class MainWindow(QMainWindow):
         """Let words give way to icons where it is narrow."""
         super().resizeEvent(event)
         self._voice.set_compact(self.width() < self._theme.px(NARROW_PX))
+        self._notices.limit_height(int(self.height() * NOTICES_SHARE))
         self._show_status()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -327,7 +331,8 @@ class MainWindow(QMainWindow):
         inner = QWidget()
         inner.setMaximumWidth(px(COLUMN_PX + 8 * GRID))
         rows = QVBoxLayout(inner)
-        rows.setContentsMargins(px(4 * GRID), px(2 * GRID), px(4 * GRID), px(2 * GRID))
+        # The pill, not the ring around it, stands in line with what is above.
+        rows.setContentsMargins(px(4 * GRID - HALO_PX), px(2 * GRID), px(4 * GRID), px(2 * GRID))
         rows.setSpacing(px(2 * GRID))
         talk = QHBoxLayout()
         talk.setSpacing(px(2 * GRID))
@@ -337,8 +342,12 @@ class MainWindow(QMainWindow):
         self._status.setProperty("tone", "muted")
         self._status.setProperty("scale", "caption")
         self._status.setObjectName("status")
-        rows.addWidget(self._notices)
-        rows.addWidget(self._composer)
+        above = QVBoxLayout()
+        above.setContentsMargins(px(HALO_PX), 0, 0, 0)
+        above.setSpacing(px(2 * GRID))
+        above.addWidget(self._notices)
+        above.addWidget(self._composer)
+        rows.addLayout(above)
         rows.addLayout(talk)
         rows.addWidget(self._status)
         dock = QWidget()

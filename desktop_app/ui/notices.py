@@ -25,8 +25,6 @@ from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.ui.theme import GRID, Theme
 
 INFO_STAYS_MS = 12_000
-MOST_HEIGHT_PX = 208
-"""More notices than fit scroll."""
 
 ACTION_WORDS = {
     NoticeAction.RECONNECT: "Reconnect",
@@ -138,6 +136,7 @@ class NoticeCard(QFrame):
     def _restyle(self) -> None:
         theme = self._theme
         self.close_button.setIcon(theme.icon("x", size=16))
+        self.close_button.setIconSize(QSize(theme.px(16), theme.px(16)))
         self.close_button.setFixedSize(theme.px(28), theme.px(28))
         self.update()
 
@@ -157,6 +156,7 @@ class NoticesBar(QScrollArea):
         super().__init__(parent)
         self._theme = theme
         self._cards: list[NoticeCard] = []
+        self._most_height = theme.px(208)
         self._inner = QWidget()
         self._stack = QVBoxLayout(self._inner)
         self._stack.setContentsMargins(0, 0, 0, 0)
@@ -199,6 +199,11 @@ class NoticesBar(QScrollArea):
         for card in [card for card in self._cards if key and card.notice.key == key]:
             self._close(card)
 
+    def limit_height(self, height: int) -> None:
+        """Take no more than this much room; what does not fit scrolls."""
+        self._most_height = height
+        self._fit()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit the height: another width breaks the sentences elsewhere."""
         super().resizeEvent(event)
@@ -226,7 +231,7 @@ class NoticesBar(QScrollArea):
 
     def _fit(self) -> None:
         self.setVisible(bool(self._cards))
-        most = self._theme.px(MOST_HEIGHT_PX)
+        most = self._most_height
         height = self._height_for(self.width())
         if height > most:
             height = self._height_for(self.width() - self.verticalScrollBar().sizeHint().width())

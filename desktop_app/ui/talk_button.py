@@ -164,7 +164,7 @@ class TalkButton(QAbstractButton):
             self._outline(painter, pill, self._theme.px(HALO_PX), glow)
         down = self._mouse_down or self.underMouse()
         if face.filled:
-            ground, edge = palette.accent_down if down else palette.accent, QColor(Qt.GlobalColor.transparent)
+            ground, edge = palette.fill_down if down else palette.fill, QColor(Qt.GlobalColor.transparent)
         else:
             ground, edge = palette.hover if down else palette.surface, QColor(palette.accent)
         painter.setPen(QPen(edge, self._theme.px(2)) if edge.alpha() else Qt.PenStyle.NoPen)
@@ -191,12 +191,12 @@ class TalkButton(QAbstractButton):
         painter.setPen(Qt.PenStyle.NoPen)
         live = self._turn is Turn.LISTENING
         painter.setBrush(
-            QColor(palette.on_accent if live else palette.accent_down if face.filled else palette.accent_tint)
+            QColor(palette.on_fill if live else palette.fill_down if face.filled else palette.accent_tint)
         )
         painter.drawEllipse(disc)
         icon = self._theme.px(24)
         place = QRectF(disc.center() - QPointF(icon / 2, icon / 2), QSize(icon, icon))
-        on_disc = palette.on_accent if face.filled and not live else palette.accent
+        on_disc = palette.fill if live else palette.on_fill if face.filled else palette.accent
         self._theme.draw_icon(painter, face.icon, place, on_disc)
         return disc
 
@@ -205,10 +205,10 @@ class TalkButton(QAbstractButton):
         title, hint = self._theme.font(Text.TITLE, strong=True), self._theme.font(Text.LABEL)
         title_height, hint_height = QFontMetricsF(title).height(), QFontMetricsF(hint).height()
         top = room.center().y() - (title_height + hint_height) / 2
-        ink = palette.on_accent if face.filled else palette.text
+        ink = palette.on_fill if face.filled else palette.text
         for text, font, height, colour in (
             (face.title, title, title_height, ink),
-            (face.hint, hint, hint_height, palette.on_accent if face.filled else palette.muted),
+            (face.hint, hint, hint_height, palette.on_fill if face.filled else palette.muted),
         ):
             painter.setFont(font)
             painter.setPen(QColor(colour))
@@ -235,7 +235,7 @@ class TalkButton(QAbstractButton):
         height = metrics.height() + self._theme.px(2 * GRID)
         right = room.right() - self._theme.px(5 * GRID)
         cap = QRectF(right - width, room.center().y() - height / 2, width, height)
-        ink = QColor(self._theme.palette.on_accent)
+        ink = QColor(self._theme.palette.on_fill)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(ink, 1.5 * self._theme.px(1)))
         radius = self._theme.px(6)
@@ -252,7 +252,7 @@ class TalkButton(QAbstractButton):
         count = min(LEVELS_KEPT, max(4, int((right - room.left() - words) / step) - 2))
         tallest = room.height() - self._theme.px(6 * GRID)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(self._theme.palette.on_accent))
+        painter.setBrush(QColor(self._theme.palette.on_fill))
         newest_first = list(reversed(self._levels))
         if self._theme.reduced_motion:
             newest_first = newest_first[:1] * count

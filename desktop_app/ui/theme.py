@@ -67,8 +67,11 @@ class Palette:
     """Captions, hints and what was not heard."""
     disabled: str
     accent: str
-    accent_down: str
-    on_accent: str
+    """Words, icons and borders that stand out from the ground."""
+    fill: str
+    """Grounds that stand out; `on_fill` is what stands on them."""
+    fill_down: str
+    on_fill: str
     accent_tint: str
     """The ground of what the user said."""
     selection: str
@@ -88,8 +91,9 @@ LIGHT = Palette(
     muted="#67635b",
     disabled="#a8a49b",
     accent="#0b6b58",
-    accent_down="#085446",
-    on_accent="#ffffff",
+    fill="#0b6b58",
+    fill_down="#085446",
+    on_fill="#ffffff",
     accent_tint="#e2efea",
     selection="#b5dccf",
     error="#ab2318",
@@ -108,10 +112,11 @@ DARK = Palette(
     muted="#a9a59b",
     disabled="#6b675f",
     accent="#56d0b1",
-    accent_down="#7ee0c7",
-    on_accent="#06231c",
+    fill="#14735f",
+    fill_down="#188a72",
+    on_fill="#ffffff",
     accent_tint="#203830",
-    selection="#2c6153",
+    selection="#264f45",
     error="#ffa297",
     error_tint="#3a2320",
     warning="#f1bd5c",
@@ -252,7 +257,7 @@ def _qt_palette(palette: Palette) -> QPalette:
         QPalette.ColorRole.Text: palette.text,
         QPalette.ColorRole.Button: palette.surface,
         QPalette.ColorRole.ButtonText: palette.text,
-        QPalette.ColorRole.BrightText: palette.on_accent,
+        QPalette.ColorRole.BrightText: palette.on_fill,
         QPalette.ColorRole.Highlight: palette.selection,
         QPalette.ColorRole.HighlightedText: palette.text,
         QPalette.ColorRole.PlaceholderText: palette.muted,
@@ -297,8 +302,8 @@ def _style_sheet(theme: Theme) -> str:
         border-radius: {px(8)}px; padding: {px(3)}px {px(11)}px; }}
     QPushButton[kind="notice"]:focus {{
         border: {px(2)}px solid {p.accent}; padding: {px(2)}px {px(10)}px; }}
-    QToolButton[kind="send"] {{ background: {p.accent}; border-radius: {px(12)}px; }}
-    QToolButton[kind="send"]:hover, QToolButton[kind="send"]:pressed {{ background: {p.accent_down}; }}
+    QToolButton[kind="send"] {{ background: {p.fill}; border-radius: {px(12)}px; }}
+    QToolButton[kind="send"]:hover, QToolButton[kind="send"]:pressed {{ background: {p.fill_down}; }}
     QToolButton[kind="send"]:disabled {{ background: {p.hover}; }}
     QToolButton[kind="send"]:focus {{ border-color: {p.text}; }}
     QToolButton[kind="stop"] {{
@@ -320,7 +325,7 @@ def _style_sheet(theme: Theme) -> str:
     QScrollArea {{ background: transparent; border: none; }}
 
     QMenu {{
-        background: {p.surface}; border: {px(1)}px solid {p.line}; border-radius: {px(12)}px;
+        background: {p.surface}; border: {px(1)}px solid {p.edge};
         padding: {px(6)}px; font-size: {px(13)}px;
     }}
     QMenu::item {{ padding: {px(8)}px {px(16)}px {px(8)}px {px(12)}px; border-radius: {px(8)}px; }}
@@ -335,7 +340,7 @@ def _style_sheet(theme: Theme) -> str:
 
     QScrollBar:vertical {{ background: transparent; width: {px(12)}px; margin: 0; }}
     QScrollBar::handle:vertical {{
-        background: {p.edge}; border-radius: {px(3)}px; min-height: {px(32)}px; margin: {px(3)}px; }}
+        background: {p.disabled}; border-radius: {px(3)}px; min-height: {px(32)}px; margin: {px(3)}px; }}
     QScrollBar::handle:vertical:hover {{ background: {p.muted}; }}
     QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; width: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}

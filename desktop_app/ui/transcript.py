@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil
 from typing import cast
+from unicodedata import bidirectional
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -46,6 +47,7 @@ from PySide6.QtGui import (
     QGuiApplication,
     QKeyEvent,
     QKeySequence,
+    QLinearGradient,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -75,6 +77,7 @@ SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "Note"}
 LINE_HEIGHT = 1.5
 SHAPES_KEPT = 300
 NEAR_END_PX = 8
+FADE_PX = 20
 SCROLL_WHILE_SELECTING_MS = 40
 
 Index = QModelIndex | QPersistentModelIndex
@@ -88,7 +91,7 @@ def shown_text(entry: Entry) -> str:
         return "…"
     if entry.role is Role.USER and entry.spoken:
         return "(no transcript)"
-    return "(nothing was said)" if entry.role is Role.ASSISTANT else ""
+    return "(no answer)" if entry.role is Role.ASSISTANT else ""
 
 
 def note_of(entry: Entry) -> str:
@@ -104,10 +107,10 @@ def note_of(entry: Entry) -> str:
 
 def _interruption(entry: Entry) -> str:
     if entry.heard_chars == 0 or entry.heard_ms == 0:
-        return "interrupted before it was heard"
+        return "Interrupted before it was heard"
     if entry.heard_ms is None:
-        return "interrupted"
-    return f"interrupted after {entry.heard_ms / 1000:.1f} s"
+        return "Interrupted"
+    return f"Interrupted after {entry.heard_ms / 1000:.1f} s"
 
 
 def _join(*sentences: str) -> str:
@@ -374,6 +377,8 @@ class EntryDelegate(QStyledItemDelegate):
         font = self._theme.font(size)
         layout = QTextLayout(text.replace("\r", " ").replace("\n", "\u2028"), font)
         option = QTextOption()
+        if _is_right_to_left(text):
+            option.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignAbsolute)
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         layout.setTextOption(option)
         layout.setCacheEnabled(True)
@@ -470,6 +475,15 @@ class EntryDelegate(QStyledItemDelegate):
         shape.note.draw(painter, shape.note_at)
 
 
+def _is_right_to_left(text: str) -> bool:
+    """Return the direction of the first letter that has one, as Unicode's bidirectional algorithm does."""
+    for letter in text:
+        kind = bidirectional(letter)
+        if kind in ("L", "R", "AL"):
+            return kind != "L"
+    return False
+
+
 def _format_range(start: int, length: int, kind: QTextCharFormat) -> QTextLayout.FormatRange:
     span = QTextLayout.FormatRange()
     span.start, span.length, span.format = start, length, kind
@@ -538,6 +552,7 @@ class TranscriptView(QListView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setAutoScroll(False)
         self.setTabKeyNavigation(False)
+        self.setMinimumHeight(self._theme.px(16 * GRID))
         self.viewport().setMouseTracking(True)
         self.setAccessibleName("Transcript")
         self.setObjectName("transcript")
@@ -775,7 +790,7 @@ class TranscriptView(QListView):
     def setSelection(self, rect: QRect, command: QItemSelectionModel.SelectionFlag) -> None:
         """Select the rows a rectangle of the viewport touches."""
         self._up_to_date()
-        value = self.verticalScrollBar().value()
+        value, rect = self.verticalScrollBar().value(), rect.normalized()
         rows = list(self._rows_between(rect.top() + value, rect.bottom() + value + 1))
         selection = QItemSelection()
         if rows:
@@ -852,7 +867,24 @@ class TranscriptView(QListView):
                 ring=row == ring_row,
                 span=self._span_of(row),
             )
+        self._paint_fades(painter)
         painter.end()
+
+    def _paint_fades(self, painter: QPainter) -> None:
+        """Let the text fade out where there is more of it than is in sight."""
+        bar, depth = self.verticalScrollBar(), self._theme.px(FADE_PX)
+        height = self.viewport().height()
+        ground, clear = QColor(self._theme.palette.window), QColor(self._theme.palette.window)
+        clear.setAlpha(0)
+        for shown, edge, inwards in (
+            (bar.value() > 0, 0, depth),
+            (bar.value() < bar.maximum(), height, -depth),
+        ):
+            if shown:
+                fade = QLinearGradient(0, edge, 0, edge + inwards)
+                fade.setColorAt(0, ground)
+                fade.setColorAt(1, clear)
+                painter.fillRect(QRect(0, min(edge, edge + inwards), self.width(), depth), fade)
 
     def _paint_empty(self, painter: QPainter) -> None:
         """Paint the program's mark and two sentences in the middle."""
@@ -902,12 +934,13 @@ class TranscriptView(QListView):
         if plain and event.text().isprintable() and event.text().strip():
             self.typed.emit(event.text())
             return
-        self._mark = None
-        self._ring = True
-        before = self.currentIndex()
+        before, selected = self.currentIndex(), self.selectedIndexes()
         super().keyPressEvent(event)
         if self.currentIndex() != before or event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            self._ring = True
             self._show_current()
+        if self.currentIndex() != before or self.selectedIndexes() != selected:
+            self._mark = None
         self.viewport().update()
 
     def _show_current(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from PySide6.QtCore import QEvent, QPoint, QRect
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QDialog
 
@@ -229,9 +229,10 @@ def typing(window: MainWindow) -> None:
 
 def selected(window: MainWindow) -> None:
     _talked(window)
-    window._view.setFocus()
+    window.activateWindow()
+    QApplication.processEvents()
+    window._view.setFocus(Qt.FocusReason.TabFocusReason)
     window._view.setCurrentIndex(window.transcript.index(1))
-    window._view._ring = True
 
 
 def scrolled_up(window: MainWindow) -> None:
@@ -263,8 +264,10 @@ def help_dialog(window: MainWindow) -> None:
 
 def focus_talk(window: MainWindow) -> None:
     _talked(window)
-    window._talk._ring = True
-    window._talk.update()
+    window.activateWindow()
+    QApplication.processEvents()
+    window._composer.setFocus()
+    window._talk.setFocus(Qt.FocusReason.TabFocusReason)
 
 
 SCENES: tuple[Callable[[MainWindow], None], ...] = (
