@@ -189,6 +189,7 @@ class NoticesBar(QScrollArea):
         card = self._new_card(notice)
         self._cards.insert(place, card)
         self._stack.insertWidget(place, card)
+        card.show()
         self._fit()
         if had_focus:
             card.close_button.setFocus(Qt.FocusReason.TabFocusReason)

@@ -113,7 +113,7 @@ DARK = Palette(
     disabled="#6b675f",
     accent="#56d0b1",
     fill="#14735f",
-    fill_down="#188a72",
+    fill_down="#17816b",
     on_fill="#ffffff",
     accent_tint="#203830",
     selection="#264f45",
@@ -221,8 +221,8 @@ class Theme(QObject):
         return self._renderers[name, colour]
 
     def _apply(self) -> None:
-        system_dark = self._app.styleHints().colorScheme() == Qt.ColorScheme.Dark
-        dark = system_dark if self._appearance is Appearance.SYSTEM else self._appearance is Appearance.DARK
+        follows = self._appearance is Appearance.SYSTEM
+        dark = _system_is_dark(self._app) if follows else self._appearance is Appearance.DARK
         self.palette = DARK if dark else LIGHT
         self._app.setFont(self.font(Text.BODY))
         self._app.setPalette(_qt_palette(self.palette))
@@ -238,6 +238,10 @@ def plain_tip(text: str) -> str:
 def plain_action(text: str) -> str:
     """Return `text` for a menu or button, where an ampersand would underline the next letter."""
     return text.replace("&", "&&")
+
+
+def _system_is_dark(app: QApplication) -> bool:
+    return app.styleHints().colorScheme() == Qt.ColorScheme.Dark
 
 
 def _load_fonts() -> list[str]:

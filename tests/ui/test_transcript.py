@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from statistics import median
 from time import perf_counter
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QAccessible, QGuiApplication, QKeyEvent
+from PySide6.QtGui import QAccessible, QGuiApplication, QKeyEvent, QMouseEvent
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -202,7 +203,7 @@ def test_what_was_not_heard_is_dimmed_and_an_emoji_counts_as_one_character(theme
     assert dimmed.format.foreground().color().name() == theme.palette.muted
 
 
-@pytest.mark.parametrize("text", ["", "\x00", "a\x00b\r\nc\td", "\ud800 lone", "‮abc", "ش" * 50, "x" * 20_000])
+@pytest.mark.parametrize("text", ["", "\x00", "a\x00b\r\nc\td", "\ud800 lone", "\u202eabc", "ش" * 50, "x" * 20_000])
 def test_odd_text_is_painted(view: TranscriptView, text: str) -> None:
     model_of(view).upsert(said("a", text), None)
     settle()
@@ -318,7 +319,7 @@ def test_ten_thousand_rows_answer_to_home_and_end(view: TranscriptView) -> None:
 def point_of(view: TranscriptView, row: int, position: int) -> QPoint:
     """Return where a character of a row begins, in the viewport."""
     shape = view._shape(row)
-    x, _ = shape.body.lineAt(0).cursorToX(position)  # type: ignore[misc]
+    x, _ = cast("tuple[float, int]", shape.body.lineAt(0).cursorToX(position))
     at = shape.body_at + QPointF(x, 8)
     return (at + QPointF(view.visualRect(model_of(view).index(row)).topLeft())).toPoint()
 
@@ -326,8 +327,6 @@ def point_of(view: TranscriptView, row: int, position: int) -> QPoint:
 def drag(view: TranscriptView, start: QPoint, end: QPoint) -> None:
     QTest.mousePress(view.viewport(), Qt.MouseButton.LeftButton, pos=start)
     move = QEvent.Type.MouseMove
-    from PySide6.QtGui import QMouseEvent
-
     where = QPointF(end)
     event = QMouseEvent(
         move,
