@@ -1,0 +1,121 @@
+"""The tool router: clear requests are answered exactly, without a model; everything else is declined.
+
+It keeps no state. What a follow-up refers to ("and in feet?") is found by answering the request before it once
+more, so a conversation that was cut, edited or restored is understood as it now stands.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+
+from desktop_app.local_server.brain.outputs import say_output
+from desktop_app.local_server.brain.skill import Answer, Request, Skill
+from desktop_app.local_server.brain.skills import all_skills
+from desktop_app.local_server.brain.wording import figures, plain, sentences, tidy
+from desktop_app.local_server.engines import FunctionCall, Message, MessageRole, Tool
+
+_LONGEST = 400
+"""Characters of a request; a longer one is no clear request, and the patterns need not see it."""
+_FURTHEST = 3
+"""How many requests back a follow-up of follow-ups may reach."""
+
+
+def local_now() -> dt.datetime:
+    """Return the present moment in the time zone of this computer."""
+    return dt.datetime.now().astimezone()
+
+
+class Router:
+    """Answers by skills."""
+
+    def __init__(
+        self,
+        skills: Sequence[Skill] | None = None,
+        *,
+        now: Callable[[], dt.datetime] = local_now,
+        chance: random.Random | None = None,
+    ) -> None:
+        """Build the skills unless given, which takes half a second: do it in a thread.
+
+        `now` returns an aware moment in the user's time zone.
+        """
+        self._skills = skills if skills is not None else all_skills(chance or random.Random())
+        self._now = now
+
+    def answer(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> Answer | None:
+        """Return the answer to the last message, or None if it is not a clear request. Takes milliseconds."""
+        if not messages:
+            return None
+        if messages[-1].role is MessageRole.TOOL:
+            return self._outputs(messages)
+        if messages[-1].role is not MessageRole.USER:
+            return None
+        return self._answer(messages, tools, reach=_FURTHEST)
+
+    async def reply(
+        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
+    ) -> AsyncIterator[str | FunctionCall]:
+        """Yield the answer or the calls; nothing if the request is declined. `max_tokens` does not matter."""
+        if answer := self.answer(messages, tools):
+            for call in answer.calls:
+                yield call
+            if answer.text:
+                yield answer.text
+
+    def _answer(self, messages: Sequence[Message], tools: Sequence[Tool], *, reach: int) -> Answer | None:
+        text = messages[-1].text
+        if not plain(text) or len(text) > _LONGEST:
+            return None
+        request = self._request(text, messages[:-1], tools)
+        return (
+            self._by_skill(request) or self._by_sentences(request) or self._by_follow_up(request, messages, reach)
+        )
+
+    def _request(self, text: str, earlier: Sequence[Message], tools: Sequence[Tool]) -> Request:
+        said = tidy(text)
+        return Request(text, plain(text), said, figures(said), self._now(), tools, earlier)
+
+    def _by_skill(self, request: Request) -> Answer | None:
+        for skill in self._skills:
+            if answer := skill.answer(request):
+                return answer
+        return None
+
+    def _by_sentences(self, request: Request) -> Answer | None:
+        """Answer "Thanks! And what's 5 times 6?" and two questions at once, if every one can be answered."""
+        parts = sentences(request.text)
+        if not 2 <= len(parts) <= 4:
+            return None
+        answers: list[Answer] = []
+        for part in parts:
+            answer = self._by_skill(self._request(part, request.earlier, request.tools))
+            if answer is None:
+                return None
+            answers.append(answer)
+        asked = [answer for answer in answers if answer.exact] or answers[-1:]
+        calls = tuple(call for answer in asked for call in answer.calls)
+        text = "" if calls else " ".join(answer.text for answer in asked)
+        return Answer(text, calls, asked[-1].frame, all(answer.exact for answer in asked))
+
+    def _by_follow_up(self, request: Request, messages: Sequence[Message], reach: int) -> Answer | None:
+        previous = next(
+            (at for at in range(len(messages) - 2, -1, -1) if messages[at].role is MessageRole.USER), None
+        )
+        if previous is None or reach == 0 or len(request.said.split()) > 8:
+            return None
+        before = self._answer(messages[: previous + 1], request.tools, reach=reach - 1)
+        if before is None or before.frame is None:
+            return None
+        return self._by_skill(replace(request, before=before))
+
+    def _outputs(self, messages: Sequence[Message]) -> Answer:
+        """Say what the tools returned that stand at the end."""
+        first = len(messages)
+        while first and messages[first - 1].role is MessageRole.TOOL:
+            first -= 1
+        calls = {call.call_id: call for message in messages[:first] for call in message.calls}
+        said = [say_output(message.text, calls.get(message.call_id)) for message in messages[first:]]
+        return Answer(" ".join(said), exact=False)
