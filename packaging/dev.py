@@ -19,7 +19,6 @@ import importlib.util
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -85,8 +84,11 @@ def main(argv: Sequence[str]) -> int:
         if sys.version_info < OLDEST_PYTHON:
             return restart_with_newer_python(argv)
         return int(VERBS[options.verb](options))
-    except (Stop, OSError) as stop:  # a full disk or a folder that may not be written to names itself
+    except Stop as stop:
         say(str(stop))
+        return 2
+    except OSError as error:
+        say(f"{error.strerror}: {error.filename or ROOT}. Can you write to the checkout, and is there room?")
         return 2
     except KeyboardInterrupt:
         say("Interrupted. Whatever was being installed is finished by the next run.")
@@ -556,45 +558,39 @@ def hint_at_packages(need: str) -> None:
 
 def install_debian_packages(need: str) -> bool:
     missing = missing_debian_packages(need)
-    reason = "run Parley" if need == RUN else "run Parley and its tests"
-    command = apt_command(missing)
     if not missing:
         return True
-    say(f"Missing to {reason}: {' '.join(missing)}")
+    say(f"Missing to run {'Parley' if need == RUN else 'Parley and its tests'}: {' '.join(missing)}")
     become_root = root_prefix()
     if become_root is None:
-        by_hand = f"Install them once, then repeat the command:\n  {shlex.join(['sudo', *command])}"
-        if need == TEST or not (VENV_PYTHON.exists() or has_ensurepip()):
-            raise Stop(f"Without a terminal and without password-less sudo they cannot be installed.\n{by_hand}")
-        say(f"Going on without; sound or window may not work. {by_hand}")
-        return False
+        return go_on_without(
+            need, missing, "Without a terminal and without password-less sudo they cannot be installed."
+        )
     if become_root:
         say("sudo may ask for your password: only apt-get is run by it.")
     say("Installing them with apt-get; this takes a minute or two.")
     subprocess.run([*become_root, *APT, "update", "-qq"], check=False)
-    missing = known_names(missing)
-    failed = subprocess.run([*become_root, *apt_command(missing)], check=False).returncode if missing else 0
-    if failed:
-        text = f"apt-get failed, see above. Try it yourself:\n  {shlex.join(['sudo', *command])}"
-        if need == TEST:
-            raise Stop(text)
-        say(text)
-    return not failed
+    known = known_names(missing)
+    for name in missing:
+        if not {name, name + "t64"} & set(known):
+            say(f"This system's apt has no package {name}; going on without.")
+    install = [*become_root, *APT, "install", "--yes", "-qq", "--no-install-recommends", *known]
+    if known and subprocess.run(install, check=False).returncode != 0:
+        return go_on_without(need, known, "apt-get failed, see above.")
+    return True
 
 
-APT = [
-    "env",
-    "DEBIAN_FRONTEND=noninteractive",
-    "apt-get",
-    "-o",
-    "DPkg::Lock::Timeout=300",
-    "-o",
-    "Dpkg::Use-Pty=0",
-]
+def go_on_without(need: str, packages: Sequence[str], reason: str) -> bool:
+    """Say how to install packages by hand; raise Stop if nothing can be done without them."""
+    names = known_names(packages) or packages
+    by_hand = f"Install them once, then repeat the command:\n  sudo apt-get install {' '.join(names)}"
+    if need == TEST or not (VENV_PYTHON.exists() or has_ensurepip()):
+        raise Stop(f"{reason} {by_hand}")
+    say(f"{reason} Going on; sound or window may not work. {by_hand}")
+    return False
 
 
-def apt_command(packages: Sequence[str]) -> List[str]:
-    return [*APT, "install", "--yes", "-qq", "--no-install-recommends", *packages]
+APT = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"]
 
 
 def root_prefix() -> Optional[List[str]]:
@@ -644,17 +640,13 @@ def installed_packages(names: Sequence[str]) -> set[str]:
 
 
 def known_names(names: Sequence[str]) -> List[str]:
-    """Return for each package the name under which apt has it; say which it does not have."""
+    """Return the names under which apt has these packages; those that it does not have are left out."""
     both = [name + suffix for name in names for suffix in ("", "t64")]
     policy = answer(["env", "LC_ALL=C", "apt-cache", "policy", *both]) or ""
     candidates = dict(re.findall(r"(?m)^(\S+):\n  Installed: .*\n  Candidate: (.*)$", policy))
     known = []
     for name in names:
-        found = [each for each in (name, name + "t64") if candidates.get(each, "(none)") != "(none)"]
-        if found:
-            known.append(found[0])
-        else:
-            say(f"This system's apt has no package {name}; going on without.")
+        known += [each for each in (name, name + "t64") if candidates.get(each, "(none)") != "(none)"][:1]
     return known
 
 

@@ -324,16 +324,39 @@ def test_without_sudo_the_command_is_shown_and_running_goes_on(
     monkeypatch.setattr(dev.os, "geteuid", lambda: 1000)
 
     assert not dev.install_debian_packages("run")
-    assert re.search(r"(?m)^  sudo env .*apt-get .*install .*libegl1$", capsys.readouterr().err)
+    assert re.search(r"(?m)^  sudo apt-get install libasound2t64 libegl1$", capsys.readouterr().err)
     with pytest.raises(dev.Stop, match="password-less sudo"):
         dev.install_debian_packages("test")
     assert not (debian.parent / "log").exists()
 
 
+def test_a_package_that_apt_does_not_have_is_left_out(
+    dev: ModuleType, debian: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_installed(dev, monkeypatch, but={"libegl1", "libxcb-util1"}, also=set())
+
+    assert dev.install_debian_packages("run")
+
+    assert "no package libxcb-util1" in capsys.readouterr().err
+    assert (debian.parent / "log").read_text(encoding="utf-8").splitlines()[-1].endswith("recommends libegl1")
+
+
+def test_a_checkout_that_may_not_be_written_to_is_named(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(dev.BUILD))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+
+    assert dev.main(["run"]) == 2
+    assert capsys.readouterr().err.startswith(f"dev.py: Permission denied: {dev.BUILD}. Can you write")
+
+
 def test_a_failing_apt_is_told_with_the_command(dev: ModuleType, debian: Path) -> None:
     make_program(debian, "apt-get", "exit 100")
 
-    with pytest.raises(dev.Stop, match=r"apt-get failed[^$]*sudo env"):
+    with pytest.raises(dev.Stop, match=r"apt-get failed[^$]*sudo apt-get install lib"):
         dev.install_debian_packages("test")
 
 
