@@ -625,7 +625,9 @@ class TranscriptView(QListView):
         self._schedule()
 
     def _start_over(self) -> None:
-        self._laid_out_width = -1
+        estimate, entry, width = self._delegate.estimate, self._transcript.entry, self.width()
+        self._heights = [estimate(entry(row), width) for row in range(self._transcript.rowCount())]
+        self._exact = bytearray(len(self._heights))
         self._mark = None
         if not self._transcript.rowCount():
             self._follows = True
@@ -647,7 +649,9 @@ class TranscriptView(QListView):
         self._dirty = False
         width, view_height = self.width(), self.viewport().height()
         if width != self._laid_out_width:
-            self._estimate_all(width)
+            # What was right for the old width is a fair estimate for the new one, and costs nothing.
+            self._laid_out_width = width
+            self._exact = bytearray(len(self._heights))
         bar = self.verticalScrollBar()
         # Each round makes exact what the round before brought into sight; two are the rule.
         value = 0
@@ -665,12 +669,6 @@ class TranscriptView(QListView):
         self._settling = False
         self._place_to_end_button()
         self.viewport().update()
-
-    def _estimate_all(self, width: int) -> None:
-        self._laid_out_width = width
-        estimate, entry = self._delegate.estimate, self._transcript.entry
-        self._heights = [estimate(entry(row), width) for row in range(self._transcript.rowCount())]
-        self._exact = bytearray(len(self._heights))
 
     def _add_up(self) -> None:
         self._offsets = list(accumulate(self._heights, initial=self._theme.px(2 * GRID)))
