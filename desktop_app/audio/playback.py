@@ -18,7 +18,6 @@ Pure: no device, no clock; every method is told the time, in seconds of any mono
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -261,7 +260,7 @@ class PlaybackBuffer:
         if self._anchor is None:
             return
         position, dac_at = self._anchor
-        passed = position + math.floor((now - dac_at) * self._device.rate_hz)
+        passed = position + round((now - dac_at) * self._device.rate_hz)
         self._passed = max(self._passed, min(passed, self._written))
         while self._ledger and self._ledger[0].start < self._passed:
             span = self._ledger[0]
