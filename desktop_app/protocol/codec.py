@@ -1,22 +1,29 @@
 """JSON text to events and back.
 
 The fast way is one call: a tagged union decodes and checks a frame. Servers differ, though, and a strange
-usage figure must not lose us the end of a response. So a frame that does not fit is looked at again, slowly:
-older event names get today's, and an optional member of the wrong type is left out. What still does not fit
-becomes an `UnknownEvent`, which nobody has to fear.
+usage figure must not lose us the end of a response. So a frame that does not fit is looked at again, slowly and
+with more patience than JSON asks for (`NaN`, halves of emoji, bytes that are no UTF-8, `12.0` for 12): older
+event names get today's, and an optional member of the wrong type is left out. What still does not fit becomes
+an `UnknownEvent`, which nobody has to fear.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from desktop_app.protocol.events import ClientEvent, KnownServerEvent, ServerEvent, UnknownEvent
 
-MAX_REPAIRS = 16
+MAX_REPAIRS = 32
 """How many odd members of one frame are left out before the frame is given up."""
+
+MAX_EVENT_ID = 512
+"""How long an event's id may be."""
 
 OLDER_NAMES = {
     "response.audio.delta": "response.output_audio.delta",
@@ -34,15 +41,14 @@ _decode_client: Callable[[bytes | str], ClientEvent] = msgspec.json.Decoder(Clie
 _decode_any: Callable[[bytes | str], Any] = msgspec.json.Decoder().decode
 
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)
-Event = TypeVar("Event")
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class BadFrame(ValueError):
     """A frame that is no event; `code` is the protocol's error code for it."""
 
-    def __init__(
-        self, code: str, message: str, *, param: str | None = None, event_id: str | None = None
-    ) -> None:
+    def __init__(self, code: str, message: str, *, param: str | None = None, event_id: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.param = param
@@ -51,8 +57,11 @@ class BadFrame(ValueError):
 
 
 def encode(event: ClientEvent | KnownServerEvent) -> str:
-    """Return the event as JSON text."""
-    return _encode(event).decode()
+    """Return the event as JSON text; half an emoji, which has no UTF-8, becomes U+FFFD."""
+    try:
+        return _encode(event).decode()
+    except UnicodeEncodeError:
+        return _encode(_without_surrogates(msgspec.to_builtins(event))).decode()
 
 
 def decode_server_event(frame: str | bytes) -> ServerEvent:
@@ -79,8 +88,8 @@ def decode_client_event(frame: str | bytes) -> ClientEvent:
 
 def _decode_oddity(frame: str | bytes) -> ServerEvent:
     try:
-        raw = _decode_any(frame)
-    except _UNREADABLE as error:
+        raw = _read_patiently(frame)
+    except (ValueError, RecursionError) as error:
         return UnknownEvent(type="", why=f"not JSON: {type(error).__name__}")
     name = raw.get("type") if isinstance(raw, dict) else None
     if not isinstance(name, str):
@@ -92,56 +101,112 @@ def _decode_oddity(frame: str | bytes) -> ServerEvent:
         return UnknownEvent(type=name[:80], why=str(error)[:200])
 
 
+def _read_patiently(frame: str | bytes) -> Any:
+    """Return the JSON value in a frame, read as other languages' writers mean it.
+
+    Raises ValueError or RecursionError for what is none.
+    """
+    text = frame.decode("utf-8", "replace") if isinstance(frame, bytes) else frame
+    return _without_surrogates(json.loads(text, parse_constant=lambda _: None, parse_float=_finite))
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _without_surrogates(value: Any) -> Any:
+    match value:
+        case str():
+            return _LONE_SURROGATE.sub("\ufffd", value)
+        case list():
+            return [_without_surrogates(element) for element in value]
+        case dict():
+            return {_without_surrogates(name): _without_surrogates(member) for name, member in value.items()}
+        case _:
+            return value
+
+
 def _without_odd_members(raw: dict[str, Any]) -> KnownServerEvent:
     for _ in range(MAX_REPAIRS):
         try:
-            event: KnownServerEvent = msgspec.convert(raw, KnownServerEvent)
+            event: KnownServerEvent = msgspec.convert(raw, KnownServerEvent, strict=False)
         except msgspec.ValidationError as error:
-            if not _drop(raw, _path(error)):
+            if not _drop(raw, error):
                 raise
         else:
             return event
     raise msgspec.ValidationError("too many odd members")
 
 
-def _path(error: msgspec.ValidationError) -> list[str]:
-    """Return the members that lead to what was wrong: `$.response.usage` as ["response", "usage"].
+def _path(error: msgspec.ValidationError) -> list[str | int]:
+    """Return what leads to what was wrong: `$.response.output[0].id` as ["response", "output", 0, "id"].
 
-    A list's or a mapping's element is written `[...]`, without saying which: the path ends before it.
+    A mapping's member is written `[...]`, without saying which: the path ends before it.
     """
-    _, _, path = str(error).partition(" - at `$")
-    named = path.rstrip("`").partition("[")[0]
-    return [member for member in named.split(".") if member]
+    steps = _STEP.findall(_place(error).partition("[...]")[0])
+    return [name or int(index) for name, index in steps]
 
 
-def _drop(raw: dict[str, Any], path: list[str]) -> bool:
-    """Take the member at `path` out; the `type` of the frame itself is not an odd member."""
-    *parents, last = path or [""]
-    holder: Any = raw
-    for member in parents:
-        holder = holder.get(member) if isinstance(holder, dict) else None
-    if not isinstance(holder, dict) or last not in holder or (holder is raw and last == "type"):
+def _place(error: msgspec.ValidationError) -> str:
+    """Return the end of the message that tells where; what comes before may quote the frame."""
+    _, found, place = str(error).rpartition(" - at `$")
+    return place.rstrip("`") if found else ""
+
+
+def _drop(raw: dict[str, Any], error: msgspec.ValidationError) -> bool:
+    """Take out what was wrong; the frame itself and its `type` are not an odd member."""
+    path = _path(error)
+    if not path or path == ["type"]:
         return False
-    del holder[last]
+    *parents, last = path
+    holder: Any = raw
+    try:
+        for step in parents:
+            holder = holder[step]
+        if "[...]" in _place(error):
+            return _drop_unlike_words(holder[last])
+        del holder[last]
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+    ):  # the frame is given up, not the program
+        return False
     return True
 
 
+def _drop_unlike_words(mapping: Any) -> bool:
+    """Take the values out that are no strings: the mappings of this vocabulary hold nothing else."""
+    odd = [name for name, value in mapping.items() if not isinstance(value, str)]
+    for name in odd:
+        del mapping[name]
+    return bool(odd)
+
+
 def _refusal(frame: str | bytes, error: msgspec.ValidationError) -> BadFrame:
-    raw = _decode_any(frame)
+    try:
+        raw = _decode_any(frame)
+    except _UNREADABLE:  # the type was refused before the rest was read
+        return BadFrame("invalid_json", "The frame is not valid JSON.")
     if not isinstance(raw, dict):
         return BadFrame("invalid_event", "The frame must be one JSON object.")
     own_id = raw.get("event_id")
-    event_id = own_id if isinstance(own_id, str) else None
-    text, _, _ = str(error).partition(" - at `$")
+    event_id = own_id[:MAX_EVENT_ID] if isinstance(own_id, str) else None
+    text = str(error).rpartition(" - at `$")[0] or str(error)
     path = _path(error)
     if path in ([], ["type"]) and "missing" not in text:
-        return BadFrame(
-            "invalid_event", f"Unknown event type {raw.get('type')!r}.", param="type", event_id=event_id
-        )
+        said = repr(raw.get("type"))[:80]
+        return BadFrame("invalid_event", f"Unknown event type {said}.", param="type", event_id=event_id)
     missing = text.partition("missing required field `")[2].rstrip("`")
+    param = _written([*path, missing] if missing else path)
     if missing:
-        param = ".".join([*path, missing])
         message = f"Missing required parameter: '{param}'."
         return BadFrame("missing_required_parameter", message, param=param, event_id=event_id)
-    param = ".".join(path)
-    return BadFrame("invalid_value", f"Invalid value for '{param}': {text}.", param=param, event_id=event_id)
+    return BadFrame("invalid_value", f"Invalid value for '{param}': {text[:200]}.", param=param, event_id=event_id)
+
+
+def _written(path: list[str | int]) -> str:
+    """Return a path as the protocol's errors write it: `item.content[0].type`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")

@@ -269,22 +269,18 @@ class ConversationCreated(_Server, frozen=True, kw_only=True, tag="conversation.
     conversation: Conversation | UnsetType = UNSET
 
 
-class InputAudioBufferSpeechStarted(
-    _Server, frozen=True, kw_only=True, tag="input_audio_buffer.speech_started"
-):
+class InputAudioBufferSpeechStarted(_Server, frozen=True, kw_only=True, tag="input_audio_buffer.speech_started"):
     """The server's voice detection heard speech."""
 
-    audio_start_ms: int
+    audio_start_ms: int = msgspec.field(default_factory=int)
     item_id: str
     """The id the user item will have."""
 
 
-class InputAudioBufferSpeechStopped(
-    _Server, frozen=True, kw_only=True, tag="input_audio_buffer.speech_stopped"
-):
+class InputAudioBufferSpeechStopped(_Server, frozen=True, kw_only=True, tag="input_audio_buffer.speech_stopped"):
     """The server's voice detection heard the turn end."""
 
-    audio_end_ms: int
+    audio_end_ms: int = msgspec.field(default_factory=int)
     item_id: str
 
 
@@ -535,9 +531,7 @@ class ResponseMcpCallArgumentsDelta(
     obfuscation: str | None | UnsetType = UNSET
 
 
-class ResponseMcpCallArgumentsDone(
-    _OfResponse, frozen=True, kw_only=True, tag="response.mcp_call_arguments.done"
-):
+class ResponseMcpCallArgumentsDone(_OfResponse, frozen=True, kw_only=True, tag="response.mcp_call_arguments.done"):
     """The arguments of a call the server makes itself."""
 
     item_id: str

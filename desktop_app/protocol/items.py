@@ -95,16 +95,12 @@ def user_text(item_id: str, text: str) -> Item:
 
 def assistant_text(item_id: str, text: str) -> Item:
     """Return what the assistant said, as text: the only way to give it back (audio is refused)."""
-    return Item(
-        id=item_id, type="message", role="assistant", content=[ContentPart(type="output_text", text=text)]
-    )
+    return Item(id=item_id, type="message", role="assistant", content=[ContentPart(type="output_text", text=text)])
 
 
 def system_text(item_id: str, text: str) -> Item:
     """Return a note to the model."""
-    return Item(
-        id=item_id, type="message", role="system", content=[ContentPart(type="input_text", text=text)]
-    )
+    return Item(id=item_id, type="message", role="system", content=[ContentPart(type="input_text", text=text)])
 
 
 def function_call_output(call_id: str, output: str, item_id: str | UnsetType = UNSET) -> Item:

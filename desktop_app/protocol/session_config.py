@@ -49,9 +49,7 @@ class Transcription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     delay: str | None | UnsetType = UNSET
 
 
-class ServerVad(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="server_vad"
-):
+class ServerVad(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="server_vad"):
     """Turns by loudness and silence. Send every field: silent defaults differ per model."""
 
     threshold: float | UnsetType = UNSET
