@@ -148,7 +148,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(PRODUCT)
         self.setWindowIcon(QIcon(theme.mark(128)))
         self.setMinimumSize(theme.px(360), theme.px(480))
-        self.resize(theme.px(760), theme.px(760))
+        room = self.screen().availableSize() - QSize(theme.px(12 * GRID), theme.px(16 * GRID))
+        self.resize(QSize(theme.px(760), theme.px(760)).boundedTo(room))
 
         self.transcript = TranscriptModel()
         self._view = TranscriptView(self.transcript, theme)
@@ -222,7 +223,7 @@ class MainWindow(QMainWindow):
     # --- what else the program shows --------------------------------------------------------------
 
     def set_level(self, level: float) -> None:
-        """Show how loud the voice is: 0 (silence) to 1, as a meter shows it. Some 20 to 30 calls a second."""
+        """Show how loud the voice is: 0 (silence) to 1, evenly in decibels. Some 20 to 30 calls a second."""
         self._talk.set_level(level)
 
     def set_endpoint_name(self, name: str, note: str = "") -> None:
@@ -493,6 +494,7 @@ class _HelpDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         for button in buttons.buttons():
             button.setProperty("kind", "plain")
+            button.setIcon(QIcon())
         buttons.rejected.connect(self.reject)
         column.addWidget(buttons)
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from html import escape
-from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
+
+from desktop_app.resources import resource
 
 GRID = 4
 """Every distance in the window is a multiple of this many logical pixels."""
@@ -28,8 +29,6 @@ KEY_REASONS = frozenset(
     (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
 )
 """How the focus comes when someone works by keyboard, and must see where it is."""
-
-RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 
 
 class Appearance(Enum):
@@ -196,7 +195,7 @@ class Theme(QObject):
 
     def mark(self, size: int) -> QPixmap:
         """Return the program's own icon, sharp on a screen of any density; `size` unscaled."""
-        return self._render(QSvgRenderer(str(RESOURCES / "icons" / "org.parley.Parley.svg")), self.px(size), 3)
+        return self._render(QSvgRenderer(str(resource("icons", "org.parley.Parley.svg"))), self.px(size), 3)
 
     def _pixmap(self, name: str, colour: str, side: int, ratio: int) -> QPixmap:
         return self._render(self._renderer(name, colour), side, ratio)
@@ -214,7 +213,7 @@ class Theme(QObject):
     def _renderer(self, name: str, colour: str) -> QSvgRenderer:
         if (name, colour) not in self._renderers:
             if name not in self._svg:
-                path = RESOURCES / "icons" / "lucide" / f"{name}.svg"
+                path = resource("icons", "lucide", f"{name}.svg")
                 self._svg[name] = path.read_text(encoding="utf-8")
             source = self._svg[name].replace("currentColor", colour)
             self._renderers[name, colour] = QSvgRenderer(QByteArray(source.encode()), self)
@@ -246,7 +245,7 @@ def _system_is_dark(app: QApplication) -> bool:
 
 def _load_fonts() -> list[str]:
     """Register the bundled typeface; return the families to ask for, best first."""
-    for path in sorted((RESOURCES / "fonts" / "inter").glob("*.ttf")):
+    for path in sorted(resource("fonts", "inter").glob("*.ttf")):
         QFontDatabase.addApplicationFont(str(path))
     system = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).families()
     return ["Inter", *(family for family in system if family != "Inter")]

@@ -7,8 +7,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication
 
+from desktop_app.resources import resource
 from desktop_app.ui import theme as theme_module
-from desktop_app.ui.theme import DARK, LIGHT, RESOURCES, Appearance, Palette, Text, Theme, plain_tip
+from desktop_app.ui.theme import DARK, LIGHT, Appearance, Palette, Text, Theme, plain_tip
 
 TEXT_PAIRS = [
     *[(ink, ground) for ink in ("text", "muted") for ground in ("window", "surface", "hover")],
@@ -85,7 +86,7 @@ def test_sizes_grow_with_the_scale(qapp: QApplication) -> None:
 
 
 def test_every_icon_can_be_drawn(theme: Theme) -> None:
-    names = [path.stem for path in (RESOURCES / "icons" / "lucide").glob("*.svg")]
+    names = [path.stem for path in resource("icons", "lucide").glob("*.svg")]
     assert "mic" in names
     for name in names:
         image = theme.icon(name).pixmap(20, 20).toImage()
@@ -93,8 +94,8 @@ def test_every_icon_can_be_drawn(theme: Theme) -> None:
 
 
 def test_licences_lie_beside_what_is_bundled() -> None:
-    assert "ISC License" in (RESOURCES / "icons" / "lucide" / "LICENSE").read_text(encoding="utf-8")
-    assert "SIL OPEN FONT LICENSE" in (RESOURCES / "fonts" / "inter" / "OFL.txt").read_text(encoding="utf-8")
+    assert "ISC License" in resource("icons", "lucide", "LICENSE").read_text(encoding="utf-8")
+    assert "SIL OPEN FONT LICENSE" in resource("fonts", "inter", "OFL.txt").read_text(encoding="utf-8")
 
 
 def test_a_tooltip_shows_markup_as_it_is() -> None:
