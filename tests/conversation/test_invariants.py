@@ -153,6 +153,25 @@ class World(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.take(ConnectAsked())
+        self.session_begins()
+
+    @rule(ms=st.sampled_from([40, 500]))
+    def talk(self, ms: int) -> None:
+        """A whole talk at once: single steps alone would seldom come that far."""
+        self.take(TalkPressed())
+        if self.mic_open:
+            self.take(MicStarted())
+            self.take(MicBlock(pcm(ms)))
+            self.take(TalkReleased())
+            self.mic_closes()
+
+    @precondition(lambda self: self.asked and self.active is None)
+    @rule()
+    def answer(self) -> None:
+        """The beginning of an answer at once."""
+        self.response_begins()
+        self.item_begins()
+        self.item_goes_on(1000, "one ")
 
     @rule()
     def press(self) -> None:
