@@ -17,7 +17,14 @@ from typing import Any
 
 import msgspec
 
-from desktop_app.protocol.events import ClientEvent, KnownServerEvent, ServerEvent, UnknownEvent
+from desktop_app.protocol.events import (
+    ClientEvent,
+    InputAudioBufferAppend,
+    KnownServerEvent,
+    ServerEvent,
+    SessionUpdate,
+    UnknownEvent,
+)
 
 MAX_REPAIRS = 32
 """How many odd members of one frame are left out before the frame is given up."""
@@ -39,6 +46,10 @@ _encode = msgspec.json.Encoder().encode
 _decode_server: Callable[[bytes | str], KnownServerEvent] = msgspec.json.Decoder(KnownServerEvent).decode
 _decode_client: Callable[[bytes | str], ClientEvent] = msgspec.json.Decoder(ClientEvent).decode
 _decode_any: Callable[[bytes | str], Any] = msgspec.json.Decoder().decode
+_decode_members: Callable[[bytes | str], dict[str, msgspec.Raw]] = msgspec.json.Decoder(
+    dict[str, msgspec.Raw]
+).decode
+
 
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
@@ -76,10 +87,13 @@ def decode_client_event(frame: str | bytes) -> ClientEvent:
     """Return the client event in a text frame.
 
     Raises `BadFrame` with the code the GA server answers: `invalid_json` for what is no JSON, `invalid_event`
-    for what is no object or of no known type, else `missing_required_parameter` or `invalid_value`.
+    for what is no object, else `missing_required_parameter`, `unknown_parameter` or `invalid_value`, which is
+    also the answer to a type that is not known.
     """
     try:
-        return _decode_client(frame)
+        event = _decode_client(frame)
+        _check_members(frame, event)
+        return event
     except msgspec.ValidationError as error:
         raise _refusal(frame, error) from error
     except _UNREADABLE as error:
@@ -184,6 +198,43 @@ def _drop_unlike_words(mapping: Any) -> bool:
     return bool(odd)
 
 
+def _check_members(frame: str | bytes, event: ClientEvent) -> None:
+    """Refuse what the decoder passed over: members nobody knows, and a session update without its `type`."""
+    members = _decode_members(frame)
+    if isinstance(event, InputAudioBufferAppend):
+        # by far the most frequent and the largest: its audio is not looked at again
+        extra = next((name for name in members if name not in ("type", "event_id", "audio")), None)
+    else:
+        raw = {name: _decode_any(bytes(value)) for name, value in members.items()}
+        if isinstance(event, SessionUpdate) and "type" not in raw["session"]:
+            raise _bad(event, "missing_required_parameter", "Missing required parameter", "session.type")
+        extra = _first_extra(raw, msgspec.to_builtins(event), "")
+    if extra is not None:
+        raise _bad(event, "unknown_parameter", "Unknown parameter", extra)
+
+
+def _bad(event: ClientEvent, code: str, what: str, param: str) -> BadFrame:
+    return BadFrame(code, f"{what}: '{param}'.", param=param, event_id=event.event_id or None)
+
+
+def _first_extra(raw: Any, kept: Any, path: str) -> str | None:
+    """Return the path of the first member of `raw` that decoding did not keep, None if there is none.
+
+    Free-form values, a tool's schema for instance, are kept as they are, so nothing in them is extra.
+    """
+    if isinstance(raw, dict) and isinstance(kept, dict):
+        for name, value in raw.items():
+            here = f"{path}.{name}" if path else name
+            extra = here if name not in kept else _first_extra(value, kept[name], here)
+            if extra is not None:
+                return extra
+    elif isinstance(raw, list) and isinstance(kept, list):
+        for index, (value, kept_value) in enumerate(zip(raw, kept, strict=False)):
+            if (extra := _first_extra(value, kept_value, f"{path}[{index}]")) is not None:
+                return extra
+    return None
+
+
 def _refusal(frame: str | bytes, error: msgspec.ValidationError) -> BadFrame:
     try:
         raw = _decode_any(frame)
@@ -196,8 +247,8 @@ def _refusal(frame: str | bytes, error: msgspec.ValidationError) -> BadFrame:
     text = str(error).rpartition(" - at `$")[0] or str(error)
     path = _path(error)
     if path in ([], ["type"]) and "missing" not in text:
-        said = repr(raw.get("type"))[:80]
-        return BadFrame("invalid_event", f"Unknown event type {said}.", param="type", event_id=event_id)
+        message = f"Invalid value: '{str(raw.get('type'))[:80]}'. A client sends no such event."
+        return BadFrame("invalid_value", message, param="type", event_id=event_id)
     missing = text.partition("missing required field `")[2].rstrip("`")
     param = _written([*path, missing] if missing else path)
     if missing:

@@ -353,8 +353,8 @@ REFUSED: list[tuple[str | bytes, str, str | None]] = [
     ("[" * 100_000, "invalid_json", None),
     ("[]", "invalid_event", None),
     ("null", "invalid_event", None),
-    ('{"type":"nobody.knows"}', "invalid_event", "type"),
-    ('{"type":7}', "invalid_event", "type"),
+    ('{"type":"nobody.knows"}', "invalid_value", "type"),
+    ('{"type":7}', "invalid_value", "type"),
     ("{}", "missing_required_parameter", "type"),
     ('{"type":"session.update"}', "missing_required_parameter", "session"),
     ('{"type":"conversation.item.create","item":{"id":"x"}}', "missing_required_parameter", "item.type"),
@@ -374,6 +374,20 @@ REFUSED: list[tuple[str | bytes, str, str | None]] = [
         "invalid_value",
         "response.output_modalities[1]",
     ),
+    ('{"type":"session.update","session":{"tools":[]}}', "missing_required_parameter", "session.type"),
+    ('{"type":"response.create","response":{"temperature":0.8}}', "unknown_parameter", "response.temperature"),
+    ('{"type":"response.cancel","now":true}', "unknown_parameter", "now"),
+    ('{"type":"input_audio_buffer.append","audio":"AAAA","rate":1}', "unknown_parameter", "rate"),
+    (
+        '{"type":"conversation.item.create","item":{"type":"message","content":[{"type":"x","y":1}]}}',
+        "unknown_parameter",
+        "item.content[0].y",
+    ),
+    (
+        '{"type":"session.update","session":{"type":"realtime","audio":{"input":{"vad":null}}}}',
+        "unknown_parameter",
+        "session.audio.input.vad",
+    ),
 ]  # fmt: skip
 
 
@@ -385,6 +399,18 @@ def test_a_bad_client_frame_is_refused_with_the_protocols_code(
         decode_client_event(frame)
 
     assert (refused.value.code, refused.value.param) == (code, param)
+
+
+def test_what_a_tool_describes_is_its_own_business() -> None:
+    schema = {"type": "object", "properties": {"x": {"type": "string", "x-hint": [{"a": 1}]}}}
+    session = {"type": "realtime", "tools": [{"type": "function", "name": "f", "parameters": schema}]}
+
+    event = decode_client_event(json.dumps({"type": "session.update", "session": session}))
+
+    assert isinstance(event, wire.SessionUpdate)
+    tools = event.session.tools
+    assert isinstance(tools, list)
+    assert tools[0].parameters == schema
 
 
 def test_a_refusal_names_the_event_and_stays_short() -> None:
