@@ -14,7 +14,7 @@ from dataclasses import replace
 from desktop_app.local_server.brain.outputs import say_output
 from desktop_app.local_server.brain.skill import Answer, Request, Skill
 from desktop_app.local_server.brain.skills import all_skills
-from desktop_app.local_server.brain.wording import figures, plain, sentences, tidy
+from desktop_app.local_server.brain.wording import figures, sentences, spoken, tidy
 from desktop_app.local_server.engines import FunctionCall, Message, MessageRole, Tool
 
 _LONGEST = 400
@@ -67,7 +67,7 @@ class Router:
 
     def _answer(self, messages: Sequence[Message], tools: Sequence[Tool], *, reach: int) -> Answer | None:
         text = messages[-1].text
-        if not plain(text) or len(text) > _LONGEST:
+        if not spoken(text) or len(text) > _LONGEST:
             return None
         request = self._request(text, messages[:-1], tools)
         return (
@@ -76,7 +76,7 @@ class Router:
 
     def _request(self, text: str, earlier: Sequence[Message], tools: Sequence[Tool]) -> Request:
         said = tidy(text)
-        return Request(text, plain(text), said, figures(said), self._now(), tools, earlier)
+        return Request(text, spoken(text), said, figures(said), self._now(), tools, earlier)
 
     def _by_skill(self, request: Request) -> Answer | None:
         for skill in self._skills:

@@ -36,7 +36,7 @@ class Request:
     text: str
     """As recognised or typed."""
     plain: str
-    """Every word, in lower case and without punctuation (`wording.plain`)."""
+    """Every word but "um", in lower case and without punctuation (`wording.spoken`)."""
     said: str
     """What is asked, without courtesy and fillers (`wording.tidy`)."""
     figures: str

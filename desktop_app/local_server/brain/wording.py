@@ -111,11 +111,16 @@ def plain(text: str) -> str:
     return " ".join(said.split())
 
 
+def spoken(text: str) -> str:
+    """Return `plain` without "um" and the like; all of it if there is nothing else."""
+    whole = plain(text)
+    return " ".join(_INTERJECTIONS.sub(" ", whole).split()) or whole
+
+
 def tidy(text: str) -> str:
     """Return what is asked, bare: `plain` without fillers and courtesy, never empty if something was said."""
-    whole = plain(text)
-    said = " ".join(_INTERJECTIONS.sub(" ", whole).split())
-    said = _STUTTER.sub(r"\1", said)
+    whole = spoken(text)
+    said = _STUTTER.sub(r"\1", whole)
     said = _CLOSINGS.sub("", said)
     said = _OPENINGS.sub("", said).strip()
     said = _CLOSINGS.sub("", said)

@@ -18,7 +18,7 @@ from typing import Any
 from desktop_app.local_server.brain.places import Places
 from desktop_app.local_server.brain.skill import Answer, Request
 from desktop_app.local_server.brain.skills.dates import find_day
-from desktop_app.local_server.brain.wording import figures, plain, tidy
+from desktop_app.local_server.brain.wording import figures, plain, spoken, tidy
 from desktop_app.local_server.engines import FunctionCall, Tool
 
 _SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400}
@@ -303,7 +303,7 @@ class Offered:
             return None
         said = re.sub(rf"^(?:{frame.joint}|for|in|at|about|to) ", "", request.said)
         whole = f"{frame.sentence} {frame.joint} {said}"
-        again = Request(whole, plain(whole), tidy(whole), figures(tidy(whole)), request.now, request.tools)
+        again = Request(whole, spoken(whole), tidy(whole), figures(tidy(whole)), request.now, request.tools)
         answer = self.answer(again)
         return answer if answer and answer.calls else None
 

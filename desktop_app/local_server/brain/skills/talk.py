@@ -39,6 +39,12 @@ _WHO = re.compile(
     r"|^(?:are you|is this) (?:online|offline|connected(?: to the internet)?|working offline)$"
     r"|^who (?:made|built|created|programmed) you$|^your name$"
 )
+_LANGUAGES = re.compile(
+    r"^(?:do|can) you (?:also )?(?:speak|talk|understand)(?: in| any)? (?P<x>[a-z]+"
+    r"|other languages|any other language)$|^(?:what|which|how many) languages (?:do"
+    r"|can) you (?:speak|understand|know)$|^(?:speak|talk|answer)(?: to me)? (?:in )?(?:german"
+    r"|french|spanish|italian|portuguese|japanese|chinese|russian|arabic|hindi)$"
+)
 _ABLE = re.compile(
     r"^what (?:can|could|do) you (?:do|help(?: me)? with|offer|know|answer)(?: for me| exactly"
     r"| offline| without (?:the )?internet)?$|^(?:how|what) can you help(?: me)?(?: with)?$"
@@ -165,7 +171,102 @@ _LINES: tuple[tuple[str, str], ...] = (
         "I'd rather not, I only have a speaking voice.",
     ),
 )
-_SHORT = tuple((re.compile(f"^(?:{pattern})$"), line) for pattern, line in _LINES)
+_I_AM = (
+    r"(?:i am|i feel|i am feeling|i have been|i have been feeling|today i am"
+    r"|today i feel) (?:(?:a bit|a little|so|very|really|quite|pretty|kind of|just|too|extremely"
+    r"|rather|feeling|always|always so) )*"
+)
+_FEELINGS: tuple[tuple[str, str], ...] = (
+    (
+        (
+            rf"{_I_AM}(?:sad|down|unhappy|depressed|miserable|low|blue|heartbroken|not (?:well|good"
+            rf"|so good|happy|doing well))(?: today| right now| lately)*"
+        ),
+        "I'm sorry you feel that way. Do you want to tell me what happened?",
+    ),
+    (
+        rf"{_I_AM}(?:lonely|alone)(?: today| right now| lately)*|i have (?:no friends|nobody to talk to)",
+        "I'm sorry. I'm only a small program, but I'm listening. Is there somebody you could call?",
+    ),
+    (
+        (
+            rf"{_I_AM}(?:tired|exhausted|sleepy|worn out|knackered)(?: today| right now)*|i can not sleep"
+            rf"|i did not sleep(?: well)?"
+        ),
+        "That sounds exhausting. I hope you get some rest soon.",
+    ),
+    (
+        rf"{_I_AM}(?:bored)(?: today| right now)*|entertain me|i have nothing to do",
+        "I can tell you a joke or toss a coin, if that helps.",
+    ),
+    (
+        (
+            rf"{_I_AM}(?:stressed|nervous|anxious|worried|scared|afraid|overwhelmed)(?: today| right now"
+            rf"| about .{{1,40}}| of .{{1,40}})*"
+        ),
+        "That's not easy. Take a slow breath. What worries you most?",
+    ),
+    (
+        (
+            rf"{_I_AM}(?:angry|mad|annoyed|furious|frustrated|upset)(?: today| right now| about .{{1,40}}"
+            rf"| with .{{1,40}}| at .{{1,40}})*"
+        ),
+        "I understand that it annoys you. What happened?",
+    ),
+    (
+        (
+            rf"{_I_AM}(?:happy|excited|glad|great|fantastic|wonderful|in a good mood)(?: today"
+            rf"| right now)*|i had a (?:great|good|wonderful|lovely|fantastic) day"
+        ),
+        "That's good to hear! What made it so good?",
+    ),
+    (
+        (
+            rf"{_I_AM}(?:sick|ill|unwell|in pain)(?: today| right now)*|i have (?:a |the )?(?:headache"
+            rf"|cold|flu|fever|stomach ache|toothache)|i do not feel (?:well|good)|my .{{1,20}} (?:hurts?"
+            rf"|aches?|is sore)(?: a lot| today| so much)?"
+        ),
+        (
+            "I'm sorry to hear that, I hope you feel better soon. I can't give medical advice; if it "
+            "gets worse, please ask a doctor."
+        ),
+    ),
+    (
+        (
+            r"(?:my|our) .{1,30} (?:is|are|was|got|has been) (?:very |really |so )?(?:ill|sick"
+            r"|in (?:the )?hospital|dying)"
+        ),
+        "I'm sorry to hear that. I hope things get better soon.",
+    ),
+    (
+        r"(?:my|our) .{1,30} (?:died|passed away|has died|is dead|has passed away)(?: .{1,30})?",
+        "I'm very sorry for your loss.",
+    ),
+    (r"it is my birthday(?: today)?|today is my birthday", "Happy birthday!"),
+    (
+        (
+            r"i got (?:a|the) (?:new )?(?:job|promotion|raise)(?: today)?|i passed (?:my|the) .{1,30}"
+            r"|i won(?: .{1,30})?"
+        ),
+        "Congratulations, that's great news!",
+    ),
+    (
+        rf"{_I_AM}(?:hungry|starving|thirsty)(?: right now)?",
+        "Then it may be time for a break. What do you feel like having?",
+    ),
+    (
+        (
+            r"i (?:want to (?:die|kill myself|end (?:it|my life))|am (?:suicidal|going to kill myself))"
+            r"|i do not want to live(?: anymore| any more)?|i (?:want|am going) to hurt myself"
+        ),
+        (
+            "I'm really sorry you're in so much pain. I'm only a small program, and you deserve a "
+            "person: please call your local emergency number or a crisis line now, or tell somebody "
+            "close to you."
+        ),
+    ),
+)
+_SHORT = tuple((re.compile(f"^(?:{pattern})$"), line) for pattern, line in (*_FEELINGS, *_LINES))
 
 _UNSEEN: tuple[tuple[str, str], ...] = (
     (
@@ -247,6 +348,8 @@ class Talk:
                     ),
                     exact=False,
                 )
+            if _LANGUAGES.match(said):
+                return Answer("Offline I speak and understand English only.", exact=False)
             if _ABLE.match(said):
                 return Answer(
                     (
