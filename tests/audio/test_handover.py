@@ -18,7 +18,12 @@ async def test_what_another_thread_puts_arrives_on_the_loop_in_order() -> None:
         threads.add(threading.get_ident())
 
     handover: Handover[int] = Handover(asyncio.get_running_loop(), receive)
-    thread = threading.Thread(target=lambda: [handover.put(number) for number in range(5000)])
+
+    def put_all() -> None:
+        for number in range(5000):
+            handover.put(number)
+
+    thread = threading.Thread(target=put_all)
     thread.start()
     await until(lambda: len(got) == 5000)
     thread.join()

@@ -5,14 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_app.audio.pcm import WIRE, Converter, Format, average_channels, level, repeat_channels
+from desktop_app.audio.pcm import WIRE, Converter, Format, Samples, average_channels, level, repeat_channels
 
 
-def tone(
-    rate_hz: int, seconds: float, hertz: float = 440, peak: int = 10_000
-) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+def tone(rate_hz: int, seconds: float, hertz: float = 440, peak: int = 10_000) -> Samples:
     at = np.arange(round(rate_hz * seconds)) / rate_hz
-    return np.rint(peak * np.sin(2 * np.pi * hertz * at)).astype("<i2")
+    samples: Samples = np.rint(peak * np.sin(2 * np.pi * hertz * at)).astype("<i2")
+    return samples
 
 
 def converted(converter: Converter, pcm: bytes, size: int) -> bytes:

@@ -340,12 +340,12 @@ def test_the_ledger_agrees_with_a_listener(story: list[tuple[str, int]]) -> None
                     listener.take()
             case ["hiccup"]:
                 listener.now += amount / 1000
-            case ["add", number] if parts[int(number)] not in over:
-                buffer.add(parts[int(number)], np.full(amount, int(number) + 1, "<i2").tobytes(), listener.now)
-                received[int(number)] += amount
-            case ["end", number]:
-                listener.events += buffer.end(parts[int(number)], listener.now)
-                over.add(parts[int(number)])
+            case ["add", digit] if parts[int(digit)] not in over:
+                buffer.add(parts[int(digit)], np.full(amount, int(digit) + 1, "<i2").tobytes(), listener.now)
+                received[int(digit)] += amount
+            case ["end", digit]:
+                listener.events += buffer.end(parts[int(digit)], listener.now)
+                over.add(parts[int(digit)])
         for heard in buffer.heard(listener.now):
             number = parts.index(heard.part)
             truth = listener.heard(number + 1)
