@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -29,6 +30,7 @@ from desktop_app.audio.microphone import Microphone
 from desktop_app.audio.speaker import Speaker
 from desktop_app.conversation import inputs
 from desktop_app.conversation.conversation import Conversation
+from desktop_app.conversation.effects import CountUsage
 from desktop_app.endpoints import Choice, Endpoint
 from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity
 from desktop_app.local_process import LocalServer, Report, command
@@ -109,6 +111,8 @@ class Program:
             speaker=self._speaker,
             microphone=self._microphone,
             view=window,
+            tools=_NoTools(self._handle),
+            records=self,
             call_later=asyncio.get_running_loop().call_later,
         )
         self._level_timer = QTimer(window, interval=LEVEL_INTERVAL_MS)
@@ -123,6 +127,9 @@ class Program:
         self._level_timer.timeout.connect(lambda: self._window.set_level(self._microphone.level))
         self._level_timer.start()
         self._handle(inputs.ConnectAsked())
+        # Importing PortAudio takes 0.2 s: now, rather than when the first word is spoken.
+        self._speaker.prepare()
+        self._microphone.prepare()
 
     async def close(self) -> None:
         """Close everything, in order; what fails to close does not keep the rest open."""
@@ -161,6 +168,14 @@ class Program:
         except ParleyError as error:
             self._window.show_notice(Notice.of(error))
 
+    def count_usage(self, usage: CountUsage) -> None:
+        """Add to what was spent."""
+        _log.info("billed: %s", usage.usage)
+
+    def save_recording(self, item_id: str, pcm: bytes) -> None:
+        """Offer the user to keep what the server heard."""
+        _log.info("a recording of %d bytes came for %s", len(pcm), item_id)
+
     def _local_reported(self, report: Report) -> None:
         """Show what the local server says of itself."""
         match report.event:
@@ -171,6 +186,20 @@ class Program:
                 self._window.show_notice(Notice(report.text, report.hint, Severity.WARNING, key))
             case "loaded":
                 self._window.show_progress("", None)
+
+
+class _NoTools:
+    """No tools are offered, so a call can only be a mistake."""
+
+    def __init__(self, post: Callable[[inputs.Input], None]) -> None:
+        self._post = post
+
+    def run(self, call_id: str, name: str, arguments: str) -> None:
+        """Say that there is no such tool."""
+        self._post(inputs.ToolFinished(call_id, '{"error": "there is no such tool"}', failed=True))
+
+    def cancel(self, call_id: str) -> None:
+        """Nothing runs."""
 
 
 def _choose(window: MainWindow, options: Options, settings: Settings) -> Choice:

@@ -11,9 +11,15 @@ from typing import Protocol, assert_never
 
 from desktop_app.conversation.conversation import Conversation
 from desktop_app.conversation.effects import (
+    AsideState,
+    AskConsent,
+    CancelTool,
     ClearEntries,
     CloseMic,
     Connect,
+    ConnectionInfo,
+    Consent,
+    CountUsage,
     Disconnect,
     DismissNotice,
     Effect,
@@ -24,21 +30,29 @@ from desktop_app.conversation.effects import (
     OpenMic,
     Play,
     RemoveEntry,
+    RunTool,
+    SaveRecording,
     Send,
+    ShowAside,
+    ShowConnection,
     ShowEntry,
     ShowLink,
     ShowNotice,
+    ShowSession,
+    ShowTitle,
     ShowTurn,
     ShowVoice,
     StopPlayback,
     Turn,
     VoiceState,
     WakeAfter,
+    WithdrawConsent,
 )
 from desktop_app.conversation.inputs import Heard, Input, PlaybackStopped, Woke
 from desktop_app.errors import Notice
 from desktop_app.protocol.events import ClientEvent
 from desktop_app.protocol.items import PartId
+from desktop_app.protocol.session_config import SessionConfig
 
 
 class Transport(Protocol):
@@ -124,6 +138,54 @@ class View(Protocol):
         """Put a text that was not sent back into the line, before what stands there."""
         ...
 
+    def ask_consent(self, consent: Consent) -> None:
+        """Ask whether a tool may run; the answer is `ConsentGiven`."""
+        ...
+
+    def withdraw_consent(self, call_id: str) -> None:
+        """The question no longer stands."""
+        ...
+
+    def show_session(self, config: SessionConfig, *, muted: bool) -> None:
+        """Put the controls of the session where they are in force."""
+        ...
+
+    def show_connection(self, info: ConnectionInfo) -> None:
+        """Show what is known of the session."""
+        ...
+
+    def show_aside(self, state: AsideState) -> None:
+        """Insert or replace an answer beside the conversation, by its number."""
+        ...
+
+    def show_title(self, title: str, topic: str) -> None:
+        """Show what the conversation is about."""
+        ...
+
+
+class Tools(Protocol):
+    """What the model may call. Posts `ToolFinished`, once for every call."""
+
+    def run(self, call_id: str, name: str, arguments: str) -> None:
+        """Start a call."""
+        ...
+
+    def cancel(self, call_id: str) -> None:
+        """Nobody waits for this call any more; it may still post."""
+        ...
+
+
+class Records(Protocol):
+    """What is written down: what was billed, and recordings the user wants."""
+
+    def count_usage(self, usage: CountUsage) -> None:
+        """Add to what was spent."""
+        ...
+
+    def save_recording(self, item_id: str, pcm: bytes) -> None:
+        """Offer the user to keep what the server heard: PCM16, mono, 24 kHz."""
+        ...
+
 
 class Session:
     """Performs, in order and without ever awaiting, what the core asks for.
@@ -140,6 +202,8 @@ class Session:
         speaker: Speaker,
         microphone: Microphone,
         view: View,
+        tools: Tools,
+        records: Records,
         call_later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         self._conversation = conversation
@@ -147,6 +211,8 @@ class Session:
         self._speaker = speaker
         self._microphone = microphone
         self._view = view
+        self._tools = tools
+        self._records = records
         self._call_later = call_later
         self._inbox: deque[Input] = deque()
         self._dispatching = False
@@ -161,9 +227,10 @@ class Session:
             return
         self._dispatching = True
         try:
-            while self._inbox:
+            while self._inbox and not self._closed:
                 for effect in self._conversation.handle(self._inbox.popleft()):
-                    self._perform(effect)
+                    if not self._closed:
+                        self._perform(effect)
         finally:
             self._dispatching = False
 
@@ -209,5 +276,25 @@ class Session:
                 self._view.dismiss_notice(key)
             case GiveBackText(text):
                 self._view.give_back_text(text)
+            case RunTool(call_id, name, arguments):
+                self._tools.run(call_id, name, arguments)
+            case CancelTool(call_id):
+                self._tools.cancel(call_id)
+            case AskConsent(consent):
+                self._view.ask_consent(consent)
+            case WithdrawConsent(call_id):
+                self._view.withdraw_consent(call_id)
+            case ShowSession(config, muted):
+                self._view.show_session(config, muted=muted)
+            case ShowConnection(info):
+                self._view.show_connection(info)
+            case ShowAside(aside):
+                self._view.show_aside(aside)
+            case ShowTitle(title, topic):
+                self._view.show_title(title, topic)
+            case CountUsage():
+                self._records.count_usage(effect)
+            case SaveRecording(item_id, pcm):
+                self._records.save_recording(item_id, pcm)
             case _:
                 assert_never(effect)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from desktop_app.conversation.inputs import Timer
+from desktop_app.conversation.inputs import AsideKind, Timer
 from desktop_app.errors import Notice
-from desktop_app.protocol.events import ClientEvent
+from desktop_app.protocol.events import ClientEvent, RateLimit, TranscriptionUsage, Usage
 from desktop_app.protocol.items import PartId
+from desktop_app.protocol.session_config import SessionConfig
 
 
 class Link(Enum):
@@ -27,6 +28,8 @@ class Turn(Enum):
     """Talk is held, but no sample has arrived yet: do not speak yet."""
     LISTENING = "listening"
     THINKING = "thinking"
+    USING_TOOL = "using a tool"
+    """A call is under way, or waits for the user's yes."""
     SPEAKING = "speaking"
 
 
@@ -35,6 +38,8 @@ class Role(Enum):
 
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
+    """A call of a tool: what was asked of it and what came of it."""
     SYSTEM = "system"
 
 
@@ -48,6 +53,32 @@ class EntryStatus(Enum):
     INCOMPLETE = "incomplete"
     """The server cut it: token limit or content filter; `remark` says which."""
     FAILED = "failed"
+
+
+class EntryAction(Enum):
+    """What the user can do about how an entry ended."""
+
+    SAY_THE_REST = "say the rest"
+    CONTINUE = "continue"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A call of a tool, as the transcript shows it."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """As the model wrote them: a JSON object, usually."""
+    server: str = ""
+    """The MCP server that runs it; empty: this program."""
+    output: str = ""
+    failed: bool = False
+    waiting: bool = False
+    """For the user's yes."""
+    seconds: float | None = None
+    """How long it took; None: it is not done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +97,13 @@ class Entry:
     """What the server was told was heard (`conversation.item.truncate`); None if nothing was cut."""
     remark: str = ""
     """One sentence about the entry: why it ended early, that there is no transcript."""
+    commentary: bool = False
+    """Said on the way to the answer (`phase`): shown lighter."""
+    images: tuple[str, ...] = ()
+    """Data URIs of the pictures in it."""
+    action: EntryAction | None = None
+    tool: ToolUse | None = None
+    """Only for role TOOL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +115,40 @@ class VoiceState:
     locked: bool = False
     reason: str = ""
     """Why another voice cannot be chosen now, and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Something that only the user may allow."""
+
+    call_id: str
+    """What `ConsentGiven` names."""
+    tool: str
+    arguments: str
+    server: str = ""
+    """The MCP server that would run it; empty: this program."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsideState:
+    """An answer beside the conversation, so far."""
+
+    number: int
+    kind: AsideKind
+    text: str = ""
+    done: bool = False
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """What is known of the session."""
+
+    session_id: str = ""
+    model: str = ""
+    expires_at: int | None = None
+    """Unix seconds."""
+    limits: tuple[RateLimit, ...] = ()
 
 
 # --- the wire -----------------------------------------------------------------------------------
@@ -130,6 +202,39 @@ class OpenMic:
 @dataclass(frozen=True, slots=True)
 class CloseMic:
     """Stop capturing after the release tail; the last blocks and `MicClosed` come back."""
+
+
+# --- tools --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Run a tool; comes back as `ToolFinished`."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTool:
+    """Nobody waits for this call any more."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskConsent:
+    """Ask the user; comes back as `ConsentGiven`."""
+
+    consent: Consent
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawConsent:
+    """The question no longer stands."""
+
+    call_id: str
 
 
 # --- time and the window ------------------------------------------------------------------------
@@ -187,6 +292,55 @@ class ShowVoice:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSession:
+    """The configuration in force, or asked for, has changed: controls go where it says."""
+
+    config: SessionConfig
+    muted: bool = False
+    """Hands-free, and only silence is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowConnection:
+    """What is known of the session has changed."""
+
+    info: ConnectionInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAside:
+    """Insert or replace an answer beside the conversation."""
+
+    state: AsideState
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTitle:
+    """The conversation has a title and a topic."""
+
+    title: str
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CountUsage:
+    """Something was billed: a response, or writing down what was said."""
+
+    usage: Usage | TranscriptionUsage
+    item_id: str = ""
+    """The entry it belongs to; empty: none that is shown."""
+    transcription: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRecording:
+    """The server's copy of what was said has come: PCM16 little-endian, mono, 24 kHz."""
+
+    item_id: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ShowNotice:
     """Tell the user something."""
 
@@ -223,6 +377,16 @@ Effect = (
     | ShowTurn
     | ShowLink
     | ShowVoice
+    | RunTool
+    | CancelTool
+    | AskConsent
+    | WithdrawConsent
+    | ShowSession
+    | ShowConnection
+    | ShowAside
+    | ShowTitle
+    | CountUsage
+    | SaveRecording
     | ShowNotice
     | DismissNotice
     | GiveBackText

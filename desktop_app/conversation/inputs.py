@@ -7,7 +7,8 @@ from enum import Enum
 
 from desktop_app.errors import Notice, ParleyError
 from desktop_app.protocol.events import ServerEvent
-from desktop_app.protocol.items import PartId
+from desktop_app.protocol.items import PartId, Tool
+from desktop_app.protocol.session_config import SessionConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,147 @@ class StopPressed:
 
 @dataclass(frozen=True, slots=True)
 class TextEntered:
-    """The user sent a typed text."""
+    """The user sent a typed text, pictures, or both."""
 
     text: str
+    images: tuple[str, ...] = ()
+    """Data URIs, PNG or JPEG, already scaled."""
+    written: bool = False
+    """This answer is wanted in writing, whatever the session's modality is."""
+    queued: bool = False
+    """Do not interrupt: ask once the present answer was heard to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEntered:
+    """The user handed over a sound file as one message."""
+
+    pcm: bytes
+    """PCM16 little-endian, mono, 24 kHz."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """Hands-free: the microphone goes on, but only silence is sent; or no longer."""
+
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChosen:
+    """The user changed what every session is configured with; the voice has an input of its own."""
+
+    config: SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalAsked:
+    """Something can only change with a new session (the model): the conversation goes on in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerAsked:
+    """Answer now: after a turn in manual mode, to go on with a cut answer, or once more after a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestAsked:
+    """Say the rest of an answer that was interrupted."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAsked:
+    """Take items out of the model's context, and out of the transcript."""
+
+    item_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCopyAsked:
+    """Fetch what the server heard of a spoken item; comes back as `SaveRecording`."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResendAsked:
+    """The user rewrote an own text: what came after it is forgotten, and the new text is asked."""
+
+    item_id: str
+    text: str
+
+
+class AsideKind(Enum):
+    """What a response out of band is for."""
+
+    TITLE = "title"
+    SUMMARY = "summary"
+    REPLIES = "replies"
+    ABOUT = "about"
+    """A question about some entries only."""
+    READ_ALOUD = "read aloud"
+    SAMPLE = "sample"
+    """How a voice sounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsideAsked:
+    """The user, or a reminder, wants an answer beside the conversation."""
+
+    kind: AsideKind
+    text: str = ""
+    """The question (ABOUT), or the exact words (READ_ALOUD, SAMPLE)."""
+    item_ids: tuple[str, ...] = ()
+    """The entries it is about (ABOUT)."""
+    voice: str = ""
+    """Whose voice (SAMPLE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOffer:
+    """A function the model may call."""
+
+    tool: Tool
+    """As it stands in the session: flat, of type `function`."""
+    asks: bool = True
+    """Each call needs the user's yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsOffered:
+    """These are the tools from now on."""
+
+    offers: tuple[ToolOffer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool has run, or could not; the output says which, to the model."""
+
+    call_id: str
+    output: str
+    failed: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentGiven:
+    """The user's answer to `AskConsent`."""
+
+    call_id: str
+    allowed: bool
+    always: bool = False
+    """Do not ask again for this tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReached:
+    """What was spent has reached the user's limit, or no longer has."""
+
+    reached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +303,8 @@ class Timer(Enum):
     """The link has lived long enough for its next failure to be the first again."""
     RESPONSE_CREATED = "response.created"
     RESPONSE_DONE = "response.done"
+    APPROVED = "approved"
+    """After an approval the server may begin by itself; if it does not, it is asked to."""
     TRANSCRIPT = "transcript"
     """What the user said should have been written by now."""
 
@@ -182,6 +323,20 @@ Input = (
     | TalkReleased
     | StopPressed
     | TextEntered
+    | RecordingEntered
+    | Muted
+    | SessionChosen
+    | RenewalAsked
+    | AnswerAsked
+    | RestAsked
+    | ForgetAsked
+    | ServerCopyAsked
+    | ResendAsked
+    | AsideAsked
+    | ToolsOffered
+    | ToolFinished
+    | ConsentGiven
+    | BudgetReached
     | VoiceChosen
     | NewConversationAsked
     | ConnectAsked
