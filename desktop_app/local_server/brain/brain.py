@@ -36,6 +36,7 @@ _STATEMENT = ("I can't say much about that offline.", "Offline I can't tell whet
 _FOREIGN = (
     "I only speak English offline. For other languages, connect a model in the settings or use an API key.",
 )
+_UNCLEAR = ("I'm not sure what you mean. Could you say it in a whole sentence?",)
 _NOTHING = ("I didn't hear any words. Could you say that again?",)
 _LISTENING = (
     "I see. Tell me more.",
@@ -113,6 +114,8 @@ class Brain:
                 yield _STATEMENT[turn % len(_STATEMENT)]
             case Kind.FOREIGN:
                 yield _FOREIGN[0]
+            case Kind.UNCLEAR:
+                yield _UNCLEAR[0]
             case Kind.NOTHING:
                 yield _NOTHING[0]
             case unexpected:

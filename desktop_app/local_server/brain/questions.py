@@ -23,6 +23,8 @@ class Kind(Enum):
     """Somebody wants to know something."""
     TASK = "task"
     """Somebody wants something done or written."""
+    UNCLEAR = "unclear"
+    """A word without a question: "five", "maybe"."""
     STATEMENT = "statement"
     """Somebody tells us something about the world; agreeing would be as bold as guessing."""
     FOREIGN = "foreign"
@@ -60,7 +62,10 @@ _ASKED_INSIDE = re.compile(
     r"|were|did|does|do|has)\b"
 )
 _PERSONAL = re.compile(r"\b(?:i|me|my|mine|we|us|our|you|your)\b")
-_STATEMENT = re.compile(r"\w+ (?:is|are|was|were|has|have|had|will|can|does|did|[a-z]+ed) \w+")
+_STATEMENT = re.compile(
+    r"^(?:it|this|that|there|these|those|he|she|they|people|everybody|everyone|nobody|somebody"
+    r"|life) \w+|\w+ (?:is|are|was|were|has|have|had|will|can|does|did|[a-z]+ed) \w+"
+)
 _INTERJECTIONS_ONLY = re.compile(r"^(?:u+h*m*|h+m+|erm*|ah+|oh+|mhm| )+$")
 _FEELING = re.compile(
     r"^(?:what (?:an?|such) |how (?:nice|lovely|sad|funny|cute|sweet|awful|strange|exciting"
@@ -221,6 +226,8 @@ def kind_of(text: str) -> Kind:
         return Kind.FACT
     if _PERSONAL.search(plain(text)) and len(said.split()) <= 30:
         return Kind.SMALL_TALK
+    if len(said.split()) < 2:
+        return Kind.UNCLEAR
     return Kind.STATEMENT if _STATEMENT.search(said) else Kind.FACT
 
 

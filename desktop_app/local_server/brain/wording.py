@@ -34,10 +34,12 @@ _CONTRACTIONS = {
 
 _SIGNS: tuple[tuple[str, str], ...] = (
     (r"(?<=\d),(?=\d{3}\b)", ""),
-    (r"(\d)\s*[x×✕*·]\s*(?=[\d(√-])", r"\1 times "),
+    (r"([\d)])\s*[x×✕*·]\s*(?=[\d(√-])", r"\1 times "),
     (r"\s*÷\s*", " divided by "),
     (r"(?<=[\d)])\s*/\s*(?=[\d(])", " divided by "),
     (r"(?<=[\d)])\s*\^\s*(?=\d)", " to the power of "),
+    (r"\((?=\s*[-\d(])", " open bracket "),
+    (r"(?<=\d)\s*\)", " close bracket "),
     (r"²", " squared "),
     (r"³", " cubed "),
     (r"√", " square root of "),
@@ -63,7 +65,8 @@ _SIGNS: tuple[tuple[str, str], ...] = (
 )
 
 _INTERJECTIONS = re.compile(
-    r"\b(?:u+h+m*|u+m+|erm*|e+r+|h+m+|mhm|(?<!do )(?<!if )you know|i mean|kind of|sort of)\b"
+    r"\b(?:u+h+m*|u+m+|erm*|e+r+|h+m+|mhm|currently|actually|basically|literally"
+    r"|(?<!do )(?<!if )you know|i mean|kind of|sort of)\b"
 )
 
 _OPENINGS = re.compile(
@@ -338,6 +341,52 @@ def _with_fractions(said: str) -> str:
     for pattern, number in _PARTS_OF:
         said = re.sub(pattern, number, said)
     return said
+
+
+# --- spoken times of day ------------------------------------------------------------------------
+
+CLOCK_TIME = (
+    r"(?:(?:(?:half|quarter|\d{1,2}(?: minutes)?) (?:past|to"
+    r"|after) )?\d{1,2}(?:[: ]\d\d)?(?: o'clock)?(?: ?[ap]m)?|noon|midday"
+    r"|midnight)(?: (?:in the (?:morning|afternoon|evening)|at night|tomorrow(?: morning)?"
+    r"|tonight|today))?"
+)
+"""A pattern of a time of day in `figures`, for `next_moment`."""
+
+
+def next_moment(text: str, now: dt.datetime) -> dt.datetime | None:
+    """Return the next moment that "7:30 pm", "half past 7" or "noon" means."""
+    named = {"noon": (12, 0), "midday": (12, 0), "midnight": (0, 0)}
+    first = text.split(maxsplit=1)[0]
+    match = re.match(
+        (
+            r"(?:(half|quarter|\d{1,2})(?: minutes)? (past|to"
+            r"|after) )?(\d{1,2})(?:[: ](\d\d))?(?: o'clock)?(?: ?([ap])m)?"
+        ),
+        text,
+    )
+    if first in named:
+        hour, minute = named[first]
+        half = "exact"
+    elif match:
+        hour, minute, half = int(match[3]), int(match[4] or 0), match[5] or ""
+        if match[1]:
+            off = {"half": 30, "quarter": 15}.get(match[1]) or int(match[1])
+            hour, minute = (hour, off) if match[2] != "to" else (hour - 1, 60 - off)
+    else:
+        return None
+    half = half or ("a" if "morning" in text else "p" if re.search("afternoon|evening|night|tonight", text) else "")
+    if half in ("a", "p"):
+        hour = hour % 12 + (12 if half == "p" else 0)
+    if not (0 <= hour < 24 and 0 <= minute < 60):
+        return None
+    moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    step = dt.timedelta(hours=24 if half or hour > 12 or "tomorrow" in text else 12)
+    if "tomorrow" in text:
+        return moment + dt.timedelta(days=1)
+    while moment <= now:
+        moment += step
+    return moment
 
 
 # --- saying -------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from desktop_app.local_server.brain.places import Place, Places
 from desktop_app.local_server.brain.skill import Answer, Request
-from desktop_app.local_server.brain.wording import count, listing, say_duration, say_time
+from desktop_app.local_server.brain.wording import CLOCK_TIME, count, listing, next_moment, say_duration, say_time
 
 _HERE = re.compile(
-    r"^(?:what (?:is )?)?(?:the )?(?:current |exact |local |correct |right )?time(?: (?:is it"
+    r"^(?:what |what is the |the )?(?:current |exact |local |correct |right )?time(?: (?:is it"
     r"|it is|now|here|today|of day is it|do you (?:have|make it)|have you got|do we have))*$"
     r"|^what (?:is|was) the (?:hour|(?:current |exact |local )?time)(?: (?:is it|now|here|today"
     r"|where i am|in here))*$"
@@ -22,8 +22,9 @@ _HERE = re.compile(
     r"|^what is the time and (?:the )?date$"
 )
 _THERE = re.compile(
-    r"^(?:what )?(?:is )?(?:the )?(?:current |exact |local |right )?time(?: (?:is it|it is|now"
-    r"|do they have|currently))*(?: right now| now| currently)? (?:in|at|for|over in|down in"
+    r"^(?:what )?(?:is )?(?:the )?(?:current |exact |local |right )?time(?: (?:is it|it is"
+    r"|would it be|will it be|now"
+    r"|do they have))*(?: right now| now| currently)? (?:in|at|for|over in|down in"
     r"|up in|of) (?P<place>.+?)(?: (?:right )?now| today| time)?$"
     r"|^(?:what|which) (?:hour|time of day) is it in (?P<place2>.+)$"
     r"|^(?:is it|what is it) (?:late|early|morning|night|day|daytime|nighttime|day time"
@@ -52,6 +53,17 @@ _DIFFERENCE = re.compile(
 )
 _SHIFT = (
     r"(?P<n>\d+(?:\.\d+)?|an?) (?P<unit>minute|hour|second)s?(?: (?:and )?(?P<n2>\d+) (?P<unit2>minute|second)s?)?"
+)
+_WHEN_HERE = re.compile(
+    rf"^(?:when|if) it is (?P<at>{CLOCK_TIME})(?: (?:here|in (?P<a>.+?)))? (?:then )?what (?:time"
+    rf"|hour) (?:is it|will it be|would it be) "
+    rf"(?:here|in (?P<b>.+))$"
+    rf"|^what (?:time|hour) (?:is it|will it be|would it be) (?:here|in (?P<b2>.+?)) (?:when"
+    rf"|if) it is (?P<at2>{CLOCK_TIME})(?: (?:here|in (?P<a2>.+)))?$"
+)
+_UNTIL = re.compile(
+    rf"^how (?:many (?P<unit>hours|minutes)|long|much time|much longer)(?: (?:is|are) (?:it"
+    rf"|there))?(?: left)? (?:until|till|til|to|before) (?P<at>{CLOCK_TIME})$"
 )
 _LATER = re.compile(
     rf"^what (?:time|hour) (?:will|would) it be (?:in )?{_SHIFT}(?: from now| later)?$"
@@ -83,7 +95,9 @@ class Clock:
         if _HERE.match(said):
             return Answer(f"It's {say_time(request.now)}.", frame=TimeFrame())
         return (
-            self._shifted(said, request.now)
+            _until(said, request.now)
+            or self._when(said, request.now)
+            or self._shifted(said, request.now)
             or self._difference(said, request.now)
             or self._zone(said, request.now)
             or self._there(said, request.now)
@@ -173,6 +187,18 @@ class Clock:
         place = self._places.find(name)
         return (place.name, _place_at(place, now)) if place else None
 
+    def _when(self, said: str, now: dt.datetime) -> Answer | None:
+        """Answer "When it's noon here, what time is it in Tokyo?"."""
+        if not (match := _WHEN_HERE.match(said)):
+            return None
+        named = {key.rstrip("2"): value for key, value in match.groupdict().items() if value}
+        there, here = self._side(named.get("b", "here"), now), self._side(named.get("a", "here"), now)
+        if there is None or here is None or (moment := next_moment(named["at"], here[1])) is None:
+            return None
+        said_time = say_time(moment.astimezone(there[1].tzinfo))
+        where = "here" if there[0] == "here" else f"in {there[0]}"
+        return Answer(f"Then it's {said_time} {where}.")
+
     def _shifted(self, said: str, now: dt.datetime) -> Answer | None:
         match, sign = _LATER.match(said), 1
         if not match:
@@ -188,6 +214,14 @@ class Clock:
         verb = "will be" if sign > 0 else "was"
         when = f"In {say_duration(int(seconds))}" if sign > 0 else _upper(f"{say_duration(int(seconds))} ago")
         return Answer(f"{when}, it {verb} {say_time(moment)}{on}.")
+
+
+def _until(said: str, now: dt.datetime) -> Answer | None:
+    if not (match := _UNTIL.match(said)) or (moment := next_moment(match["at"], now)) is None:
+        return None
+    minutes = max(1, round((moment - now).total_seconds() / 60))
+    amount = count(minutes, "minute") if match["unit"] == "minutes" else say_duration(minutes * 60)
+    return Answer(f"{_upper(amount)} until {say_time(moment)}.")
 
 
 def _group(match: re.Match[str], name: str) -> str:

@@ -244,7 +244,10 @@ _PART_OF_TODAY = re.compile(
     r"|week number)$"
 )
 _WEEKDAY_OF = re.compile(
-    r"^(?:what|which) (?:day|weekday|day of the week)(?: of the week)? (?P<verb>is|was|will|does"
+    r"^(?:on )?(?:what|which) (?:day|weekday|day of the week)(?: of the week)? (?P<verb4>is) it on (?P<day4>.+)$"
+    r"|^(?:on )?(?:what|which) (?:day|weekday|day of the week)(?: of the week)? (?P<verb5>was) "
+    r"(?:i|he|she) born(?: on)? if (?:i|he|she) was born (?:on )?(?P<day5>.+)$"
+    r"|^(?:what|which) (?:day|weekday|day of the week)(?: of the week)? (?P<verb>is|was|will|does"
     r"|did|would)(?: be)? (?P<day>.+?)(?: (?:be|fall|land|falls|lands)(?: on)?| be on| on)?$"
     r"|^on (?:what|which) (?:day|weekday|day of the week) (?P<verb2>is|was|will|does"
     r"|did) (?P<day2>.+?)(?: (?:be|fall|land))?(?P<rest2> this year| next year)?$"
@@ -290,6 +293,13 @@ _BORN = re.compile(
 )
 
 
+_IS_IT = re.compile(r"^is (?:it|today)(?: a| the)? (?P<day>.+?)(?: today)?$")
+_THIS_LENGTH = re.compile(
+    r"^how many days(?: are there| are| does)?(?: in)? (?P<what>this month|next month|last month"
+    r"|this year|next year|a leap year)(?: have| has)?$"
+)
+
+
 class Dates:
     """Answers what is asked about days."""
 
@@ -304,6 +314,8 @@ class Dates:
             return Answer(f"Today is {say_date(today, weekday=True)}.", frame=DateFrame("what day is {}"))
         for asked in (
             _part_of_today,
+            _is_it,
+            _this_length,
             _month_length,
             _leap,
             _left,
@@ -350,6 +362,36 @@ def _month_length(said: str, _: dt.date) -> Answer | None:
     return Answer(f"{name}{f' {year}' if year else ''} has {days} days.")
 
 
+def _is_it(said: str, today: dt.date) -> Answer | None:
+    if not (match := _IS_IT.match(said)):
+        return None
+    name = match["day"]
+    same: bool | None = None
+    if name in _WEEKDAYS:
+        same = today.weekday() == _WEEKDAYS[name]
+    elif name == "weekend":
+        same = today.weekday() > 4
+    elif name in _MONTHS and len(name) > 3:
+        same = today.month == _MONTHS[name]
+    elif day := find_day(name, today):
+        same = day.date == today
+    if same is None:
+        return None
+    return Answer(f"{'Yes' if same else 'No'}, today is {say_date(today, weekday=True)}.")
+
+
+def _this_length(said: str, today: dt.date) -> Answer | None:
+    if not (match := _THIS_LENGTH.match(said)):
+        return None
+    which, _, unit = match["what"].rpartition(" ")
+    if which == "a leap":
+        return Answer("A leap year has 366 days.")
+    day = _moved(today, {"this": 0, "next": 1, "last": -1}[which], unit) or today
+    if unit == "year":
+        return Answer(f"{day.year} has {366 if calendar.isleap(day.year) else 365} days.")
+    return Answer(f"{day:%B} has {calendar.monthrange(day.year, day.month)[1]} days.")
+
+
 def _leap(said: str, today: dt.date) -> Answer | None:
     if not (match := _LEAP.match(said)):
         return None
@@ -393,8 +435,8 @@ def _age(said: str, today: dt.date) -> Answer | None:
 def _weekday_of(said: str, today: dt.date) -> Answer | None:
     if not (match := _WEEKDAY_OF.match(said)):
         return None
-    verb = match["verb"] or match["verb2"] or "is"
-    name = (match["day"] or match["day2"] or match["day3"]) + (match["rest2"] or "")
+    named = {key.rstrip("2345"): value for key, value in match.groupdict().items() if value}
+    verb, name = named.get("verb", "is"), named["day"] + named.get("rest", "")
     name = re.sub(r" (?:fall|land)(?: on)?(?= (?:this|next) year$)", "", name)
     day = find_day(name, today, past=verb in ("was", "did"))
     return _told(day, today, DateFrame("what day is {}")) if day else None

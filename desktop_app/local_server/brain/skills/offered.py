@@ -18,18 +18,12 @@ from typing import Any
 from desktop_app.local_server.brain.places import Places
 from desktop_app.local_server.brain.skill import Answer, Request
 from desktop_app.local_server.brain.skills.dates import find_day
-from desktop_app.local_server.brain.wording import figures, plain, spoken, tidy
+from desktop_app.local_server.brain.wording import CLOCK_TIME, figures, next_moment, plain, spoken, tidy
 from desktop_app.local_server.engines import FunctionCall, Tool
 
 _SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400}
 _UNIT = r"(?:second|sec|minute|min|hour|hr|day)s?"
 _DURATION = rf"(?:(?:\d+(?:\.\d+)?|an?|one) {_UNIT}(?:,? (?:and )?(?:\d+(?:\.\d+)?|a|an) {_UNIT})*)"
-_TIME = (
-    r"(?:(?:(?:half|quarter|\d{1,2}(?: minutes)?) (?:past|to"
-    r"|after) )?\d{1,2}(?:[: ]\d\d)?(?: o'clock)?(?: ?[ap]m)?|noon|midday"
-    r"|midnight)(?: (?:in the (?:morning|afternoon|evening)|at night|tomorrow(?: morning)?"
-    r"|tonight|today))?"
-)
 _START = (
     r"(?:(?:set|start|make|create|begin|put|run|add|give me|i need|i want|i would like"
     r"|i would like to set|want|need|get)(?: up| on| me)? )?(?:(?:a|an|the|my|another|new|us"
@@ -47,18 +41,21 @@ _TIMERS = tuple(
             rf"^{_START}{_KIND}(?: clock)?(?: for| of| to| in| that lasts"
             rf"| lasting)? (?P<length>{_DURATION})(?: from now)?(?: {_FOR} (?:the |my )?(?P<what>.+))?$"
         ),
-        rf"^{_START}{_KIND}(?: clock)?(?: for| at| to)? (?P<at>{_TIME})(?: {_FOR} (?:the |my )?(?P<what>.+))?$",
+        (
+            rf"^{_START}{_KIND}(?: clock)?(?: for| at| to)? (?P<at>{CLOCK_TIME})(?: {_FOR} (?:the "
+            rf"|my )?(?P<what>.+))?$"
+        ),
         rf"^{_START}(?P<length>{_DURATION}) {_KIND}(?: {_FOR} (?:the |my )?(?P<what>.+))?$",
-        rf"^{_START}(?P<at>{_TIME}) {_KIND}(?: {_FOR} (?:the |my )?(?P<what>.+))?$",
+        rf"^{_START}(?P<at>{CLOCK_TIME}) {_KIND}(?: {_FOR} (?:the |my )?(?P<what>.+))?$",
         rf"^{_START}{_KIND} {_FOR} (?:the |my )?(?P<what>.+?) (?:for|in|of) (?P<length>{_DURATION})$",
         rf"^(?P<kind>remind) me (?:in|after) (?P<length>{_DURATION}) (?:to|about|that|of) (?P<what>.+)$",
         rf"^(?P<kind>remind) me (?:in|after) (?P<length>{_DURATION})$",
         rf"^(?P<kind>remind) me (?:to|about|that|of) (?P<what>.+?) in (?P<length>{_DURATION})(?: from now)?$",
-        rf"^(?P<kind>remind) me (?:to|about|that|of) (?P<what>.+?) at (?P<at>{_TIME})$",
-        rf"^(?P<kind>remind) me at (?P<at>{_TIME}) (?:to|about|that|of) (?P<what>.+)$",
+        rf"^(?P<kind>remind) me (?:to|about|that|of) (?P<what>.+?) at (?P<at>{CLOCK_TIME})$",
+        rf"^(?P<kind>remind) me at (?P<at>{CLOCK_TIME}) (?:to|about|that|of) (?P<what>.+)$",
         r"^(?P<kind>remind) me (?:to|about|that|of) (?P<what>.+)$",
         rf"^(?P<kind>wake) me(?: up)? (?:in|after) (?P<length>{_DURATION})$",
-        rf"^(?P<kind>wake) me(?: up)? at (?P<at>{_TIME})$",
+        rf"^(?P<kind>wake) me(?: up)? at (?P<at>{CLOCK_TIME})$",
         r"^(?P<kind>wake) me(?: up)?$",
         rf"^(?P<kind>count down|countdown)(?: from)? (?P<length>{_DURATION})(?: for (?:the )?(?P<what>.+))?$",
         rf"^(?P<kind>time) (?P<length>{_DURATION})(?: for me)?$",
@@ -265,6 +262,14 @@ _WHEN = re.compile(
 )
 
 
+_RUNNING = re.compile(
+    r"^(?:cancel|stop|pause|delete|turn off|snooze|remove|clear|check) (?:the|my|all|that"
+    r"|all my)? ?(?:timers?|alarms?|reminders?|countdown)$"
+    r"|^how (?:much time|long|many minutes) (?:is|are|do i have)?(?: there)? ?(?:left"
+    r"|remaining)(?: (?:on|in|for) (?:the|my) (?:timer|alarm|countdown))$"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Timer:
     kind: str
@@ -296,7 +301,11 @@ class Offered:
             return self._follow_up(request, request.before.frame)
         if timer := _timer(request):
             return self._set(timer, request)
-        return self._generic(request) if request.tools else None
+        if request.tools and (answer := self._generic(request)):
+            return answer
+        if _RUNNING.match(request.figures):
+            return Answer("There is no timer or alarm here that I know of.")
+        return None
 
     def _follow_up(self, request: Request, frame: object) -> Answer | None:
         if not isinstance(frame, MissingFrame):
@@ -488,7 +497,7 @@ def _timer(request: Request) -> _Timer | None:
             named = match.groupdict()
             kind = _KINDS.get(named["kind"], named["kind"])
             label = named.get("what") or ""
-            at = _moment(named["at"], request.now) if named.get("at") else None
+            at = next_moment(named["at"], request.now) if named.get("at") else None
             if named.get("at") and at is None:
                 return None
             return _Timer(kind, _duration(named.get("length")), at, label)
@@ -504,41 +513,6 @@ def _duration(text: str | None) -> int | None:
         amount = float(number) if number[0].isdigit() else 1.0
         total += amount * _SECONDS[unit.rstrip("s")]
     return round(total)
-
-
-def _moment(text: str, now: dt.datetime) -> dt.datetime | None:
-    """Return the next moment that "7:30 pm", "half past 7" or "noon" means."""
-    named = {"noon": (12, 0), "midday": (12, 0), "midnight": (0, 0)}
-    first = text.split(maxsplit=1)[0]
-    match = re.match(
-        (
-            r"(?:(half|quarter|\d{1,2})(?: minutes)? (past|to"
-            r"|after) )?(\d{1,2})(?:[: ](\d\d))?(?: o'clock)?(?: ?([ap])m)?"
-        ),
-        text,
-    )
-    if first in named:
-        hour, minute = named[first]
-        half = "exact"
-    elif match:
-        hour, minute, half = int(match[3]), int(match[4] or 0), match[5] or ""
-        if match[1]:
-            off = {"half": 30, "quarter": 15}.get(match[1]) or int(match[1])
-            hour, minute = (hour, off) if match[2] != "to" else (hour - 1, 60 - off)
-    else:
-        return None
-    half = half or ("a" if "morning" in text else "p" if re.search("afternoon|evening|night|tonight", text) else "")
-    if half in ("a", "p"):
-        hour = hour % 12 + (12 if half == "p" else 0)
-    if not (0 <= hour < 24 and 0 <= minute < 60):
-        return None
-    moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    step = dt.timedelta(hours=24 if half or hour > 12 or "tomorrow" in text else 12)
-    if "tomorrow" in text:
-        return moment + dt.timedelta(days=1)
-    while moment <= now:
-        moment += step
-    return moment
 
 
 def _timer_arguments(timer: _Timer, tool: Tool, now: dt.datetime) -> tuple[dict[str, Any], list[str]]:

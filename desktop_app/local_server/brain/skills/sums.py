@@ -21,7 +21,8 @@ from desktop_app.local_server.brain.skill import Answer, Request
 from desktop_app.local_server.brain.wording import ORDINALS, say_number
 
 _QUESTION = re.compile(
-    r"^(?:(?:what is|what are|what does|what do|what will|how much is|how much are|how many is"
+    r"^(?:(?:what (?:do you|do i|would i|would you|will i) get (?:if|when) (?:you|i)|i need"
+    r"|what is|what are|what does|what do|what will|how much is|how much are|how many is"
     r"|how much does|how much do|"
     r"calculate|compute|work out|figure out|solve|evaluate|what do you get (?:if|when) you"
     r"|what do i get (?:if|when) i|"
@@ -34,15 +35,15 @@ _ENDING = re.compile(
 
 _WORDS = (
     (r"\b(?:multiplied by|multiply by|multiplied with|x)\b", "times"),
-    (r"\b(?:divided by|divide by|divided with|over)\b", "divided"),
+    (r"\b(?:divided by|divide by|divided with|divided among|divided between|over)\b", "divided"),
     (r"\b(?:added to|and add|add)\b", "plus"),
     (r"\b(?:take away|takeaway|less|minus|subtract)\b", "minus"),
     (r"\b(?:modulo|modulus|mod)\b", "mod"),
     (r"\bnegative\b", "minus"),
     (r"\b(?:raised )?to the power of\b|\bto the power\b|\braised to\b", "power"),
     (r"\bto the (\w+)(?: power)?\b", r"power \1"),
-    (r"\b(?:the )?square root (?:of|from)\b|\broot of\b", "sqrt"),
     (r"\b(?:the )?(?:cube|cubic) root (?:of|from)\b", "cbrt"),
+    (r"\b(?:the )?square root (?:of|from)\b|\broot of\b", "sqrt"),
     (r"\b(?:per cent|percents|percentage)\b", "percent"),
     (r"\b(?:double|twice)(?: of)?\b", "double"),
     (r"\b(?:triple|treble|thrice)(?: of)?\b", "triple"),
@@ -59,6 +60,10 @@ _REORDERED = (
     (r"^minus (\S+) from (\S+)$", r"\2 minus \1"),  # subtract 5 from 20
     (r"^(?:multiply|times) (\S+) (?:by|and|times|with) (\S+)$", r"\1 times \2"),
     (r"^divide (\S+) (?:by|divided) (\S+)$", r"\1 divided \2"),
+    (
+        r"^split (\S+) (?:between|among|by|into) (\S+)(?: (?:people|persons|ways|parts|friends|of us))?$",
+        r"\1 divided \2",
+    ),
     (r"^(?:the )?sum of (\S+) and (\S+)$", r"\1 plus \2"),
     (r"^(\S+) and (\S+) (?:plus|added|summed)(?: up| together)?$", r"\1 plus \2"),
     (r"^(?:the )?difference (?:between|of) (\S+) and (\S+)$", r"\1 minus \2"),
@@ -100,12 +105,14 @@ _FOLLOW_UP = re.compile(
 
 _CURRENCY = re.compile(r"\b(?:dollars|euros|pounds|cents|yen|francs|rupees)\b")
 _ORDER = re.compile(
-    r"(?:add|subtract|multiply|divide|sum|difference|product|average|mean|remainder|how|what|an?"
+    r"(?:add|subtract|multiply|divide|split|sum|difference|product|average|mean|remainder|how|what|an?"
     r"|\d+ (?:percent tip|and))\b(?! (?:third|quarter|half|fifth|tenth))"
 )
 _PI = re.compile(
     r"^(?:what is )?(?:the (?:value|number) (?:of )?)?pi(?: to \d+ (?:digits|decimals|places|decimal places))?$"
 )
+
+_PRIME = re.compile(r"^is (?:the number )?(?P<n>\d{1,9}) (?:a )?prime(?: number)?$")
 
 _MOST_DIGITS = 60
 
@@ -136,7 +143,12 @@ class Sums:
             return self._follow_up(request, request.before.frame)
         if _PI.match(request.figures):
             return Answer("Pi is about 3.14159.", frame=SumFrame(Fraction(math.pi)))
-        return _answer(_bare(request.figures))
+        if prime := _PRIME.match(request.figures):
+            return _told_prime(int(prime["n"]))
+        said = _bare(request.figures)
+        if both := re.fullmatch(r"(\d+) and (\d+)", said):
+            said = f"{both[1]} plus {both[2]}" if said != request.figures else said
+        return _answer(said)
 
     def _follow_up(self, request: Request, frame: object) -> Answer | None:
         if not isinstance(frame, SumFrame):
@@ -158,6 +170,15 @@ class Sums:
         return _answer(
             _bare(f"{value} squared" if verb == "square" else f"{verb.replace('halve', 'half of')} {value}")
         )
+
+
+def _told_prime(number: int) -> Answer:
+    factor = next((n for n in range(2, math.isqrt(number) + 1) if number % n == 0), None)
+    if number < 2:
+        return Answer(f"No, {number} is not a prime number.")
+    if factor is None:
+        return Answer(f"Yes, {number:,} is a prime number.")
+    return Answer(f"No, {number:,} is {factor:,} times {number // factor:,}.")
 
 
 def _bare(figures: str) -> str:
@@ -217,10 +238,12 @@ def _say(said: str, value: Fraction, *, rounded: bool) -> str:
     about = "about " if rounded or not exact else ""
     currency = _CURRENCY.search(said)
     unit = f" {currency[0]}" if currency else ""
-    if len(said.split()) > 9 or _ORDER.match(said):
+    if currency and exact and re.search(r"\.\d$", text):
+        text += "0"  # 22.50 dollars
+    if len(said.split()) > 9 or "bracket" in said or _ORDER.match(said):
         return f"That's {about}{text}{unit}."
     echo = re.sub(r"(?<![.\d])\d{4,}(?![.\d])", lambda m: f"{int(m[0]):,}", said)
-    echo = f"the {echo}" if re.match(r"(?:square|cube|cubic) root|factorial", echo) else echo
+    echo = f"the {echo}" if re.match(r"(?:square|cube|cubic) (?:root|of)|factorial", echo) else echo
     return f"{echo[:1].upper()}{echo[1:]} is {about}{text}{unit}."
 
 

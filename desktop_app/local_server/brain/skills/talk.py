@@ -46,7 +46,8 @@ _LANGUAGES = re.compile(
     r"|french|spanish|italian|portuguese|japanese|chinese|russian|arabic|hindi)$"
 )
 _ABLE = re.compile(
-    r"^what (?:can|could|do) you (?:do|help(?: me)? with|offer|know|answer)(?: for me| exactly"
+    r"^what (?:kind of |sort of )?(?:things )?(?:can|could|do) you (?:do|help(?: me)? with|offer"
+    r"|know|answer)(?: for me| exactly"
     r"| offline| without (?:the )?internet)?$|^(?:how|what) can you help(?: me)?(?: with)?$"
     r"|^what (?:can|could|should|may) i (?:ask|say|do)(?: (?:to )?you)?(?: about| here| to do)?$"
     r"|^help(?: me)?$|^what (?:are your|are you) (?:abilities|capabilities|skills|features"

@@ -315,7 +315,7 @@ def _say(value: Fraction) -> tuple[str, bool]:
         return f"{say_number(value / size)[0]} {name}", False
     if abs(value) >= 1000:
         return say_number(nearest)[0], False
-    return say_number(value, places=1 if abs(value) >= 100 else 2)
+    return say_number(value)
 
 
 def _named(amount: Fraction, unit: Unit, said: str) -> str:
