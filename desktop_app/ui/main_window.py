@@ -26,6 +26,7 @@ from PySide6.QtGui import (
     QShortcut,
 )
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QDialog,
     QDialogButtonBox,
     QGridLayout,
@@ -33,6 +34,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QMenu,
+    QMessageBox,
     QProgressBar,
     QSizePolicy,
     QToolButton,
@@ -40,8 +42,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop_app.conversation.effects import Entry, Link, Turn, VoiceState
+from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Entry, Link, Turn, VoiceState
 from desktop_app.errors import Notice
+from desktop_app.protocol.session_config import SessionConfig
 from desktop_app.ui.composer import Composer
 from desktop_app.ui.notices import NoticesBar
 from desktop_app.ui.talk_button import HALO_PX, HEIGHT_PX, TalkButton
@@ -63,6 +66,7 @@ TURN_WORDS = {
     Turn.OPENING: "Opening the microphone…",
     Turn.LISTENING: "Listening",
     Turn.THINKING: "Thinking…",
+    Turn.USING_TOOL: "Using a tool…",
     Turn.SPEAKING: "Speaking",
 }
 
@@ -129,6 +133,8 @@ class MainWindow(QMainWindow):
     voice_chosen = Signal(str)
     new_conversation_asked = Signal()
     reconnect_asked = Signal()
+    consent_given = Signal(str, bool, bool)
+    """The call id, whether it may run, and whether this tool need not ask again."""
     closing = Signal()
     """The user closed the window; it is hidden. Emitted once."""
     first_painted = Signal()
@@ -143,6 +149,8 @@ class MainWindow(QMainWindow):
         self._turn = Turn.IDLE
         self._link = Link.CONNECTING
         self._endpoint = ("", "")
+        self._subject = ""
+        self._consents: dict[str, QMessageBox] = {}
         self._was_painted = False
         self._has_closed = False
         self.setWindowTitle(PRODUCT)
@@ -194,7 +202,7 @@ class MainWindow(QMainWindow):
         """Show whose move it is."""
         self._turn = turn
         self._talk.show_turn(turn)
-        self._stop.setEnabled(turn in (Turn.THINKING, Turn.SPEAKING))
+        self._stop.setEnabled(turn in (Turn.THINKING, Turn.USING_TOOL, Turn.SPEAKING))
         self._show_status()
 
     def show_link(self, link: Link) -> None:
@@ -219,6 +227,49 @@ class MainWindow(QMainWindow):
     def give_back_text(self, text: str) -> None:
         """Put a text that was not sent back into the line, before what stands there."""
         self._composer.give_back(text)
+
+    def ask_consent(self, consent: Consent) -> None:
+        """Ask whether a tool may run; the answer is `consent_given`."""
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(f"{consent.server or 'Parley'}: {consent.tool}")
+        box.setInformativeText(consent.arguments)
+        kinds = QMessageBox.ButtonRole
+        allow = box.addButton("Allow", kinds.AcceptRole)
+        always = box.addButton("Always for this tool", kinds.AcceptRole)
+        box.addButton("Don't allow", kinds.RejectRole)
+
+        def answer(button: QAbstractButton) -> None:
+            self._consents.pop(consent.call_id, None)
+            self.consent_given.emit(consent.call_id, button in (allow, always), button is always)
+
+        box.buttonClicked.connect(answer)
+        self._consents[consent.call_id] = box
+        box.open()
+
+    def withdraw_consent(self, call_id: str) -> None:
+        """The question no longer stands."""
+        box = self._consents.pop(call_id, None)
+        if box is not None:
+            box.close()
+
+    def show_session(self, config: SessionConfig, *, muted: bool) -> None:
+        """Put the controls of the session where they are in force."""
+
+    def show_connection(self, info: ConnectionInfo) -> None:
+        """Show what is known of the session."""
+        self._subtitle.setAccessibleDescription(info.session_id)
+
+    def show_aside(self, state: AsideState) -> None:
+        """Insert or replace an answer beside the conversation, by its number."""
+        if state.text:
+            self._notices.show_notice(Notice(state.text, key=f"aside {state.number}"))
+
+    def show_title(self, title: str, topic: str) -> None:
+        """Show what the conversation is about."""
+        self._subject = " · ".join(part for part in (title, topic) if part)
+        self._show_endpoint()
 
     # --- what else the program shows --------------------------------------------------------------
 
@@ -410,7 +461,7 @@ class MainWindow(QMainWindow):
 
     def _show_endpoint(self) -> None:
         name, note = self._endpoint
-        self._title.setText(name or PRODUCT)
+        self._title.setText(self._subject or name or PRODUCT)
         self._subtitle.setText(" · ".join(part for part in (LINK_WORDS[self._link], note) if part))
         self.setWindowTitle(f"{PRODUCT} – {name}" if name else PRODUCT)
 

@@ -42,6 +42,7 @@ FACES = {
     Turn.OPENING: _Face("One moment…", "opening the microphone", "mic", filled=False),
     Turn.LISTENING: _Face("Listening", "release to send", "mic", filled=True),
     Turn.THINKING: _Face("Thinking…", "hold to interrupt", "mic", filled=False),
+    Turn.USING_TOOL: _Face("Using a tool…", "hold to interrupt", "mic", filled=False),
     Turn.SPEAKING: _Face("Speaking", "hold to interrupt", "volume-2", filled=False),
 }
 
@@ -88,7 +89,7 @@ class TalkButton(QAbstractButton):
         if turn is not Turn.LISTENING:
             self._levels.clear()
         self._turn = turn
-        moves = turn is Turn.THINKING and not self._theme.reduced_motion
+        moves = turn in (Turn.THINKING, Turn.USING_TOOL) and not self._theme.reduced_motion
         self._dots.start() if moves else self._dots.stop()
         self._step = 0
         self.setAccessibleName(self.words)
@@ -225,7 +226,7 @@ class TalkButton(QAbstractButton):
                 return self._paint_key_cap(painter, room)
             case Turn.LISTENING:
                 return self._paint_levels(painter, room)
-            case Turn.THINKING:
+            case Turn.THINKING | Turn.USING_TOOL:
                 return self._paint_dots(painter, room)
             case Turn.OPENING | Turn.SPEAKING:
                 return room.right() - self._theme.px(4 * GRID)

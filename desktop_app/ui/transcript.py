@@ -73,7 +73,7 @@ from desktop_app.conversation.effects import Entry, EntryStatus, Role
 from desktop_app.ui.theme import COLUMN_PX, GRID, KEY_REASONS, Text, Theme
 
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
-SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "Note"}
+SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.TOOL: "Tool", Role.SYSTEM: "Note"}
 LINE_HEIGHT = 1.5
 SHAPES_KEPT = 300
 NEAR_END_PX = 8
@@ -87,6 +87,8 @@ def shown_text(entry: Entry) -> str:
     """Return the words of an entry, or what stands for them while there are none."""
     if entry.text:
         return entry.text
+    if entry.tool is not None:
+        return f"{entry.tool.name} {entry.tool.arguments}\n{entry.tool.output}".rstrip()
     if entry.status is EntryStatus.IN_PROGRESS:
         return "…"
     if entry.role is Role.USER and entry.spoken:
