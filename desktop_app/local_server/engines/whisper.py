@@ -2,8 +2,9 @@
 
 How it works. Whisper wants 30 s of log-mel spectrum; most utterances last three. Here it gets the utterance plus
 3 s of silence, at least 10 s: a quarter of the work for the same word error rate (below that it begins to invent
-words). When the result looks doubtful (low probability, or text that repeats itself) it is done again with the
-full window and a beam of 5. Longer recordings are cut at their quietest place.
+words). A draft is decoded greedily, a final result with a beam of 5, which costs a fifth more and halves the
+errors in noise. When that looks doubtful (low probability, or text that repeats itself) it is done again with the
+full window. Longer recordings are cut at their quietest place.
 
 Whisper was trained on subtitles and answers silence and noise with "you" or "Thank you.": see `_is_invented`.
 
@@ -15,6 +16,7 @@ computed at that moment is finished (0.3 s at worst, the second attempt is skipp
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +43,8 @@ SHORTEST_SPEECH_S = 0.1
 TOKENS_PER_S = 8
 """More than anybody says; what is longer is a loop."""
 
-DOUBTFUL_LOG_PROBABILITY = -0.7
+BEAM = 5
+DOUBTFUL_LOG_PROBABILITY = -1.0
 DOUBTFUL_COMPRESSION = 2.4
 INAUDIBLE = 10 ** (-60 / 20)
 """Peak level below which nothing was said: -60 dBFS."""
@@ -127,7 +130,8 @@ class Whisper:
                 "The model for speech recognition cannot be loaded.", "Delete its folder and start again."
             ) from error
         self._log_mel = LogMel(self._model.n_mels)
-        self._languages = frozenset(languages)
+        self._shortlist = frozenset(languages)
+        self._known = _languages_of(folder)
         self._bytes = _bytes_of_characters()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="whisper")
         self._waiting_draft: _Request | None = None
@@ -148,11 +152,12 @@ class Whisper:
         """Recognise a whole utterance of any length; no text if nothing was said.
 
         A draft skips the second attempt, and comes back without text if something newer was asked for before
-        its turn came. `language` is ISO 639-1; `ValueError` if the model does not know it.
+        its turn came. `language` is ISO 639-1; one the model does not know is detected instead.
         """
         if self._waiting_draft is not None:
             self._waiting_draft.dropped = True
-        request = _Request(audio, language, draft)
+        code = (language or "").lower().split("-")[0]
+        request = _Request(audio, code if code in self._known else None, draft)
         self._waiting_draft = request if draft else None
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, self._recognise, request)
@@ -179,9 +184,10 @@ class Whisper:
         short_s = max(SHORTEST_WINDOW_S, seconds + WINDOW_MARGIN_S)
         # the encoder halves the number of columns, so it must be even
         frames = min(FULL_WINDOW_FRAMES, 2 * int(short_s * FRAMES_PER_S / 2))
-        result = self._decode(audio, request.language, frames, beam=1)
-        if _is_doubtful(result) and not request.draft and not request.dropped:
-            result = self._decode(audio, request.language, FULL_WINDOW_FRAMES, beam=5)
+        result = self._decode(audio, request.language, frames, beam=1 if request.draft else BEAM)
+        worth_it = _is_doubtful(result) and not _is_invented(result)
+        if worth_it and not request.draft and not request.dropped:
+            result = self._decode(audio, request.language, FULL_WINDOW_FRAMES, beam=BEAM)
         if _is_invented(result):
             return Recognised("", result.language, result.log_probability, result.no_speech)
         return result
@@ -206,12 +212,19 @@ class Whisper:
 
     def _detect(self, encoded: ctranslate2.StorageView) -> str:
         ranked: list[str] = [token.strip("<|>") for token, _ in self._model.detect_language(encoded)[0]]
-        return next((code for code in ranked if code in self._languages), ranked[0])
+        return next((code for code in ranked if code in self._shortlist), ranked[0])
 
     def _text(self, tokens: Sequence[str]) -> str:
         characters = "".join(token for token in tokens if not (token.startswith("<|") and token.endswith("|>")))
         known = bytes(self._bytes[character] for character in characters if character in self._bytes)
         return known.decode("utf-8", "replace").strip()
+
+
+def _languages_of(folder: Path) -> frozenset[str]:
+    """Return the languages there are tokens for."""
+    files = [folder / name for name in ("vocabulary.txt", "vocabulary.json")]
+    text = "".join(path.read_text("utf-8") for path in files if path.exists())
+    return frozenset(re.findall(r"<\|([a-z]{2,3})\|>", text))
 
 
 def _pieces(audio: Samples) -> Iterator[Samples]:
