@@ -12,7 +12,8 @@ A question of fact goes from 2 straight to 5: nothing is stated here that cannot
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import assert_never
 
 from desktop_app.errors import ParleyError
@@ -71,9 +72,10 @@ class Brain:
         if endpoint is not None and (answer is None or not answer.exact):
             said, remark = False, "The connected model gave no answer."
             try:
-                async for piece in endpoint.reply(messages, tools=tools, max_tokens=max_tokens):
-                    said = True
-                    yield piece
+                async with _closing(endpoint.reply(messages, tools=tools, max_tokens=max_tokens)) as pieces:
+                    async for piece in pieces:
+                        said = True
+                        yield piece
             except ParleyError as error:
                 _log.warning("chat endpoint: %s", error)
                 remark = error.sentence
@@ -86,8 +88,10 @@ class Brain:
             for part in _pieces(answer):
                 yield part
             return
-        async for piece in self._without_answer(messages, max_tokens, endpoint_failed=endpoint is not None):
-            yield piece
+        rest = self._without_answer(messages, max_tokens, endpoint_failed=endpoint is not None)
+        async with _closing(rest) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def _without_answer(
         self, messages: Sequence[Message], max_tokens: int | None, *, endpoint_failed: bool
@@ -99,9 +103,10 @@ class Brain:
             case Kind.SMALL_TALK:
                 said = False
                 if self.small_talk is not None:
-                    async for piece in self.small_talk.reply(messages, max_tokens=max_tokens):
-                        said = True
-                        yield piece
+                    async with _closing(self.small_talk.reply(messages, max_tokens=max_tokens)) as pieces:
+                        async for piece in pieces:
+                            said = True
+                            yield piece
                 if not said:
                     yield _LISTENING[turn % len(_LISTENING)]
             case Kind.FACT | Kind.TASK | Kind.STATEMENT | Kind.FOREIGN if endpoint_failed:
@@ -120,6 +125,18 @@ class Brain:
                 yield _NOTHING[0]
             case unexpected:
                 assert_never(unexpected)
+
+
+@asynccontextmanager
+async def _closing(
+    pieces: AsyncIterator[str | FunctionCall],
+) -> AsyncIterator[AsyncIterator[str | FunctionCall]]:
+    """Close a generator as soon as we are left: a model that goes on for nobody keeps a core busy."""
+    try:
+        yield pieces
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
 
 
 def _pieces(answer: Answer) -> Sequence[str | FunctionCall]:

@@ -253,13 +253,13 @@ def _number_at(words: Sequence[str], start: int) -> tuple[Fraction, int]:
             total, current, room = total + current * _SCALES[word], Fraction(0), min(_SCALES[word], 1000)
         elif word in _GROUPS and seen and current:
             current, room = current * _GROUPS[word], 1
-            position += words[position + 1 : position + 2] == ["of"]  # "a couple of hours"
+            position += tuple(words[position + 1 : position + 2]) == ("of",)  # "a couple of hours"
         else:
             break
         seen = True
         position += 1
     value = total + current
-    if words[position : position + 1] == ["point"] or (not seen and first == "point"):
+    if tuple(words[position : position + 1]) == ("point",) or (not seen and first == "point"):
         digits = _digit_words(words, position + 1)
         if digits:
             value += Fraction(int(digits), 10 ** len(digits))

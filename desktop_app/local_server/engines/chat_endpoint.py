@@ -288,8 +288,7 @@ class _PartialCall:
     arguments: list[str] = field(default_factory=list)
 
 
-_CALL_BEGINS = re.compile(r"\s*(?:<\|?(?:tool_call|function)|```|\{|\[)")
-_MAY_BEGIN = re.compile(r"\s*(?:<|`{1,3})?$")
+_CALL_BEGINS = ("{", "[", "```", "<tool_call", "<|tool_call", "<function", "<|function")
 _THINKING = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL)
 
 
@@ -358,10 +357,14 @@ class _AnswerParser:
             self._held = _THINKING.sub("", self._held).lstrip()
         if "<think>".startswith(self._held.lstrip()):
             return []
-        if self._tools and (_CALL_BEGINS.match(self._held) or _MAY_BEGIN.match(self._held)):
+        if self._tools and self._may_be_a_call():
             return []
         self._decided = bool(self._held)
         return self._release()
+
+    def _may_be_a_call(self) -> bool:
+        begun = self._held.lstrip()
+        return any(begun.startswith(opening) or opening.startswith(begun) for opening in _CALL_BEGINS)
 
     def _release(self) -> list[str]:
         held, self._held = self._held, ""

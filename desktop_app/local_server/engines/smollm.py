@@ -16,8 +16,9 @@ import importlib.util
 import re
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ _PRETENCE = re.compile(
     r"|[()*:;]|\.\.\.|…",
     re.IGNORECASE,
 )
-"""A life it does not have, or other people's that it cannot know: "my guitar", "she's been called to the hospital"."""
+"""A life it does not have, or one it cannot know: "my guitar", "she has been called to the hospital"."""
 _MOST_WORDS = 22
 
 Emit = Callable[[str | None], None]
@@ -81,15 +82,17 @@ class SmolLM:
         if self._server is None:
             raise RuntimeError("SmolLM is closed")
         guard = _Guard(messages)
-        async for piece in self._tokens(_chat(messages), min(max_tokens or _MOST_TOKENS, _MOST_TOKENS)):
-            for sentence in guard.feed(piece):
-                yield sentence
-            if guard.done:
-                return
+        most = min(max_tokens or _MOST_TOKENS, _MOST_TOKENS)
+        async with aclosing(self._tokens(_chat(messages), most)) as tokens:
+            async for piece in tokens:
+                for sentence in guard.feed(piece):
+                    yield sentence
+                if guard.done:
+                    return
         for sentence in guard.finish():
             yield sentence
 
-    async def _tokens(self, chat: list[dict[str, str]], most: int) -> AsyncIterator[str]:
+    async def _tokens(self, chat: list[dict[str, str]], most: int) -> AsyncGenerator[str, None]:
         """Yield the raw text as it is generated; closing this generator stops the model."""
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
@@ -230,10 +233,9 @@ class _Guard:
 
 
 def _loops(text: str) -> bool:
-    """Whether the end repeats itself: "woah, woah, woah", or four words said twice in a row."""
+    """Whether the end repeats itself: "woah, woah, woah, woah", or four words and more said twice in a row."""
     words = re.findall(r"[\w']+", text.lower())
     if len(words) >= 4 and len(set(words[-4:])) == 1:
         return True
-    return any(words[-n:] == words[-2 * n : -n] == words[-3 * n : -2 * n] for n in (2, 3)) or (
-        len(words) >= 8 and words[-4:] == words[-8:-4]
-    )
+    thrice = any(words[-n:] == words[-2 * n : -n] == words[-3 * n : -2 * n] for n in (2, 3))
+    return thrice or any(len(words) >= 2 * n and words[-n:] == words[-2 * n : -n] for n in range(4, 9))

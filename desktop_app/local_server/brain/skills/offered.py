@@ -36,7 +36,6 @@ _TIMERS = tuple(
     re.compile(pattern)
     for pattern in (
         rf"^{_START}{_KIND}(?: clock)?$",
-        rf"^{_START}(?P<what>[a-z ]+?) {_KIND}(?: for| of)? (?P<length>{_DURATION})$",
         (
             rf"^{_START}{_KIND}(?: clock)?(?: for| of| to| in| that lasts"
             rf"| lasting)? (?P<length>{_DURATION})(?: from now)?(?: {_FOR} (?:the |my )?(?P<what>.+))?$"
@@ -59,6 +58,10 @@ _TIMERS = tuple(
         r"^(?P<kind>wake) me(?: up)?$",
         rf"^(?P<kind>count down|countdown)(?: from)? (?P<length>{_DURATION})(?: for (?:the )?(?P<what>.+))?$",
         rf"^(?P<kind>time) (?P<length>{_DURATION})(?: for me)?$",
+        (
+            rf"^{_START}(?P<what>(?!(?:an?|the|my|for)\b)[a-z]+(?: [a-z]+)?) {_KIND}(?: for"
+            rf"| of)? (?P<length>{_DURATION})$"
+        ),
     )
 )
 _NAMES_OF_KIND: Mapping[str, Sequence[str]] = {
@@ -249,6 +252,7 @@ _REQUESTS = re.compile(
     r"|dim|book|order|generate|"
     r"i need|i want|i would like|stop|pause|cancel|delete|remove|close|run|list)\b"
 )
+_ASKING = re.compile(r"^(?:what|how|who|when|where|which|why|is|are|do|does|did|will)\b")
 _PLACE = re.compile(r"city|location|place|town|country|region|where|destination|address")
 _ZONE = re.compile(r"time ?_?zone|^tz$")
 _LABEL = re.compile(r"label|name|title|message|text|task|note|reminder|content|description|subject|what|reason")
@@ -304,14 +308,14 @@ class Offered:
         if request.tools and (answer := self._generic(request)):
             return answer
         if _RUNNING.match(request.figures):
-            return Answer("There is no timer or alarm here that I know of.")
+            return Answer("There is no timer or alarm here that I know of.", exact=not request.tools)
         return None
 
     def _follow_up(self, request: Request, frame: object) -> Answer | None:
         if not isinstance(frame, MissingFrame):
             return None
         said = re.sub(rf"^(?:{frame.joint}|for|in|at|about|to) ", "", request.said)
-        whole = f"{frame.sentence} {frame.joint} {said}"
+        whole = f"{frame.sentence} {frame.joint} {_as_written(said, request.text)}"
         again = Request(whole, spoken(whole), tidy(whole), figures(tidy(whole)), request.now, request.tools)
         answer = self.answer(again)
         return answer if answer and answer.calls else None
@@ -322,7 +326,9 @@ class Offered:
         tool = _tool_named(_NAMES_OF_KIND[timer.kind], request.tools)
         if tool is None:
             what = {"timer": "timers", "alarm": "alarms", "remind": "reminders"}[timer.kind]
-            return Answer(f"I can't set {what} here yet, sorry. I can tell you the time, though.")
+            refusal = f"I can't set {what} here yet, sorry. I can tell you the time, though."
+            # Without tools a large model could only pretend; with tools it may see another way.
+            return Answer(refusal, exact=not request.tools)
         arguments, missing = _timer_arguments(timer, tool, request.now)
         if not missing:
             return _call(tool, arguments)
@@ -415,7 +421,7 @@ class Offered:
             )
             day = find_day(match[1], request.now.date()) if match else None
             return (day.date.isoformat(), set(match[0].split())) if day and match else (None, set())
-        if _FREE.search(name.lower()):
+        if _FREE.search(name.lower()) and not _ASKING.match(request.said):
             return _free_text(tool, request)
         return None, set()
 
