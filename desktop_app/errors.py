@@ -7,6 +7,7 @@
     ├── AudioDeviceError        a microphone or speaker is missing, busy or gone
     ├── SettingsError           the settings file cannot be read or written
     ├── WeightsError            a model file is missing, broken or cannot be fetched
+    ├── ToolError               a tool, a tool file or an MCP server cannot do what it is asked
     └── LocalServerError        the local server did not start
 
 Whoever catches one shows `Notice.of(error)`; everything else that is raised is a bug.
@@ -59,6 +60,10 @@ class WeightsError(ParleyError):
     """A model file is missing, broken or cannot be fetched."""
 
 
+class ToolError(ParleyError):
+    """A tool, a tool file or an MCP server cannot do what it is asked; the model is told the same sentence."""
+
+
 class LocalServerError(ParleyError):
     """The local server did not start."""
 
@@ -78,6 +83,7 @@ class NoticeAction(Enum):
     RECONNECT = "reconnect"
     NEW_CONVERSATION = "new conversation"
     COPY_DETAILS = "copy details"
+    SPEND_ON = "go on all the same"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import signal
 import sys
 import threading
@@ -106,7 +107,9 @@ class Program:
         )
         voice = options.voice or settings.voices.get(choice.name, "") or choice.voices[0]
         self._session = Session(
-            Conversation(_session_config(choice, settings), voice=voice, voices=choice.voices),
+            Conversation(
+                _session_config(choice, settings), voice=voice, voices=choice.voices, jitter=random.random
+            ),
             transport=self._transport,
             speaker=self._speaker,
             microphone=self._microphone,
@@ -155,7 +158,7 @@ class Program:
         window.talk_pressed.connect(lambda: handle(inputs.TalkPressed()))
         window.talk_released.connect(lambda: handle(inputs.TalkReleased()))
         window.stop_pressed.connect(lambda: handle(inputs.StopPressed()))
-        window.text_entered.connect(lambda text: handle(inputs.TextEntered(text)))
+        window.message_entered.connect(lambda *message: handle(inputs.TextEntered(*message)))
         window.voice_chosen.connect(self._voice_chosen)
         window.new_conversation_asked.connect(lambda: handle(inputs.NewConversationAsked()))
         window.reconnect_asked.connect(lambda: handle(inputs.ConnectAsked()))

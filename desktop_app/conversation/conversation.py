@@ -1,141 +1,124 @@
 """The rules of one conversation: what to do about each thing that happens.
 
-Four small machines run side by side; their product is never written down as states of its own.
+Small machines run side by side; their product is never written down as states of its own. Each has its file, with
+its rules above its code: the link (`link.py`), how the session is configured (`setup.py`), the microphone
+(`talk.py`), the response in progress (`responses.py`), what sounds (`playback.py`), the calls of tools
+(`tool_calls.py`), the answers beside the conversation (`asides.py`) and the transcript (`transcript.py`). This file
+is what joins them: it tells each machine what concerns it, and holds the rules that need several of them.
 
-*The link.* OFFLINE until told to connect; CONNECTING from then until the server has sent `session.created`, has
-taken our `session.update` and has been given the history; ONLINE from then on. A failed attempt is repeated after
-growing pauses where that makes sense (`failures.judge`), MAX_ATTEMPTS times; after that the user decides.
-
-*The microphone.* CLOSED, OPENING (pressed, no sample yet), OPEN, CLOSING (released, the tail is still to come).
-What it delivers is appended to the server's buffer and counted. When it has closed, the turn is committed, or
-cleared if the server would refuse it as too short, or thrown away if it was called off.
-
-*The response* in progress: see `responses.py`.
-
-*The playback*: the parts handed to the speaker and not heard to their end, with what was received of each. The
-server generates faster than real time, so a response is often done long before it is heard; that is why «is a
+The server generates faster than real time, so a response is often done long before it is heard; that is why «is a
 response in progress?» (cancel it) and «is a part unheard?» (truncate it) are two questions.
 
-Whose move it is, `turn`, is derived from all four. An interruption has one path, `_interrupt`: silence first, then
-`response.cancel`; what was heard comes back as `PlaybackStopped` in the same dispatch, and only then the
+Whose move it is, `turn`, is derived from all of them. An interruption has one path, `_interrupt`: silence first,
+then `response.cancel`; what was heard comes back as `PlaybackStopped` in the same dispatch, and only then the
 truncation is told and the thing the user interrupted for is begun, so the order on the wire is cancel, truncate,
 clear, append.
 """
 
 from __future__ import annotations
 
-import random
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
 
-import msgspec
 from msgspec import UNSET
 
-from desktop_app.conversation import failures
+from desktop_app.conversation import failures, talk
+from desktop_app.conversation.asides import Asides
 from desktop_app.conversation.effects import (
-    CloseMic,
-    Connect,
+    ConnectionInfo,
+    CountUsage,
     Disconnect,
     DismissNotice,
     Effect,
-    EndPart,
     Entry,
+    EntryAction,
     EntryStatus,
     GiveBackText,
     Link,
-    OpenMic,
-    Play,
     Role,
+    SaveRecording,
+    ShowConnection,
     ShowLink,
     ShowNotice,
+    ShowSession,
     ShowTurn,
     ShowVoice,
-    StopPlayback,
     Turn,
     VoiceState,
 )
 from desktop_app.conversation.inputs import (
+    AnswerAsked,
+    AsideAsked,
+    AsideKind,
+    BudgetReached,
     ConnectAsked,
+    ConsentGiven,
     Disconnected,
+    ForgetAsked,
     Heard,
     Input,
     MicBlock,
     MicClosed,
     MicFailed,
     MicStarted,
+    Muted,
     NewConversationAsked,
     PlaybackFinished,
     PlaybackStarted,
     PlaybackStopped,
     Received,
+    RecordingEntered,
+    RenewalAsked,
+    ResendAsked,
+    RestAsked,
+    ServerCopyAsked,
+    SessionChosen,
     SpeakerFailed,
     StopPressed,
     TalkPressed,
     TalkReleased,
     TextEntered,
     Timer,
+    ToolFinished,
+    ToolsOffered,
     VoiceChosen,
     Woke,
 )
+from desktop_app.conversation.link import LinkMachine
 from desktop_app.conversation.outbox import Outbox
+from desktop_app.conversation.playback import Playback
 from desktop_app.conversation.responses import Responses
-from desktop_app.conversation.transcript import Transcript, heard_characters
+from desktop_app.conversation.setup import Setup
+from desktop_app.conversation.talk import Talk
+from desktop_app.conversation.tool_calls import ToolCalls
+from desktop_app.conversation.transcript import Transcript
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.protocol import events
-from desktop_app.protocol.items import Item, PartId, user_text
-from desktop_app.protocol.session_config import (
-    MIN_COMMIT_MS,
-    PCM_BYTES_PER_MS,
-    AudioConfig,
-    AudioOutput,
-    SemanticVad,
-    ServerVad,
-    SessionConfig,
-)
+from desktop_app.protocol.events import ResponseParams
+from desktop_app.protocol.items import Item, PartId, user_audio, user_message
+from desktop_app.protocol.session_config import PCM_BYTES_PER_MS, SessionConfig
 
-CREATED_WITHIN_MS = 15_000
-"""A socket without `session.created` for so long is a failed connect (the guide's connection settings)."""
-UPDATED_WITHIN_MS = 5_000
-STABLE_AFTER_MS = 10_000
 TRANSCRIBED_WITHIN_MS = 15_000
-MAX_ATTEMPTS = 5
-FIRST_PAUSE_MS = 500
-LONGEST_PAUSE_MS = 8_000
-NEAR_END_MS = 100
-"""The server's own length of an answer was seen up to 85 ms shorter than what it sent: so near to the end of a
-finished part a truncation would be refused, and the part counts as heard."""
 MAX_REPLAYED = 30
 """How many entries a new session is given of the old one."""
+LONG_RECORDING_MS = 60_000
+"""A longer recording goes by the input buffer, in pieces, where nobody listens for turns in it."""
+LONGEST_RECORDING_MS = 10 * 60_000
+PIECE_MS = 2_000
+TITLE_AFTER = 2
+"""After so many answers there is enough to name the conversation by."""
+MAX_IDLE_QUESTIONS = 2
+"""So often the server may ask whether anybody is there (the guide's idle timeout)."""
+LONGEST_WAIT_S = 60
 
-
-class _Mic(Enum):
-    CLOSED = "closed"
-    OPENING = "opening"
-    OPEN = "open"
-    CLOSING = "closing"
-
-
-@dataclass(slots=True)
-class _Sounding:
-    """A part handed to the speaker and not heard to its end."""
-
-    response_id: str
-    session: int
-    """Which connection it came by: the server of another one does not know the item."""
-    received_bytes: int = 0
-    ended: bool = False
-
-    @property
-    def received_ms(self) -> int:
-        return self.received_bytes // PCM_BYTES_PER_MS
+_Cause = TalkPressed | TextEntered | RecordingEntered
 
 
 class Conversation:
     """Turns each thing that happens into what shall be done; touches nothing itself.
 
-    `session` is what every connection is configured with, without the voice: the voice is locked after the first
-    audio of a session and would refuse the whole update. `voices` is what can be picked. `jitter` returns 0 to 1.
+    `session` is what every connection is configured with, without the voice. `voices` is what can be picked.
+    `jitter` returns 0 to 1. `titles`: whether the conversation is given a title by a response out of band.
     """
 
     def __init__(
@@ -144,47 +127,44 @@ class Conversation:
         *,
         voice: str,
         voices: Sequence[str] = (),
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float],
+        titles: bool = False,
     ) -> None:
-        self._config = session
-        self._voices = tuple(voices)
-        self._voice = voice
-        """The voice in force."""
-        self._wish = voice
-        """The voice the next session asks for."""
-        self._voice_event = ""
-        self._jitter = jitter
-        self._outbox = Outbox()
-        self._transcript = Transcript(self._outbox)
-        self._responses = Responses(self._outbox)
-        # the link
-        self._link = Link.OFFLINE
-        self._session_no = 0
-        self._attempts = 0
-        self._effective = SessionConfig()
-        self._last_error: events.ErrorBody | None = None
-        self._spoke = False
-        """Whether this session has produced audio: its voice is locked."""
-        self._setup_event = ""
-        self._setup_fallback: SessionConfig | None = None
-        # the microphone
-        self._mic = _Mic.CLOSED
-        self._appended_bytes = 0
-        self._called_off = False
-        self._pressed_again = False
+        self._outbox = outbox = Outbox()
+        self._link = LinkMachine(outbox, jitter)
+        self._setup = Setup(outbox, session, voice=voice, voices=voices)
+        self._transcript = Transcript(outbox)
+        self._responses = Responses(outbox)
+        self._playback = Playback(outbox, self._transcript)
+        self._talk = Talk(outbox)
+        self._tools = ToolCalls(outbox, self._transcript, self._responses)
+        self._asides = Asides(outbox)
+        self._titles = titles
+        self._answers = 0
+        self._own_items = 0
+        # what waits
+        self._when_silent: list[_Cause] = []
+        """What the user interrupted for: begun once what was heard is told."""
+        self._queued: list[TextEntered] = []
+        """Texts that wait for the present answer to end."""
+        self._renewal = False
+        """A new session is wanted, at the next moment that nothing is said."""
+        self._copies: set[str] = set()
+        self._untranscribed: dict[int, str] = {}
+        self._retried = False
+        # hands-free
         self._server_hears = False
-        # the playback
-        self._sounding: dict[PartId, _Sounding] = {}
-        self._when_silent: list[TalkPressed | TextEntered] = []
-        self._silencing = False
-        self._deaf: set[str] = set()
-        """Responses whose audio is not played because there is no speaker."""
+        self._mic_refused = False
+        self._idle_questions = 0
+        # limits
+        self._over_budget = False
+        self._info = ConnectionInfo()
         # what the window was told last
         self._shown_turn: Turn | None = None
         self._shown_link: Link | None = None
         self._shown_voice: VoiceState | None = None
-        self._own_items = 0
-        self._untranscribed: dict[int, str] = {}
+        self._shown_session: tuple[SessionConfig, bool] | None = None
+        self._shown_info = ConnectionInfo()
 
     # --- in and out -----------------------------------------------------------------------------
 
@@ -194,365 +174,386 @@ class Conversation:
             case Received(server_event):
                 self._received(server_event)
             case MicBlock(pcm):
-                self._captured(pcm)
-            case TalkPressed():
-                self._talk_pressed(event)
-            case TalkReleased():
-                self._talk_released()
-            case StopPressed():
-                self._stop_pressed()
-            case TextEntered(text):
-                self._text_entered(event, text)
-            case VoiceChosen(voice):
-                self._voice_chosen(voice)
-            case NewConversationAsked():
-                self._new_conversation()
-            case ConnectAsked():
-                self._connect_asked()
-            case MicStarted():
-                if self._mic is _Mic.OPENING:
-                    self._mic = _Mic.OPEN
-            case MicClosed():
-                self._mic_closed()
-            case MicFailed(notice):
-                self._mic_failed(notice)
+                if self._link.online:
+                    self._talk.captured(pcm)
+            case MicStarted() | MicClosed() | MicFailed():
+                self._microphone(event)
             case PlaybackStarted():
                 pass
             case PlaybackFinished(part):
-                self._sounding.pop(part, None)
+                self._playback.finished(part)
             case PlaybackStopped(heard):
                 self._playback_stopped(heard)
             case SpeakerFailed(notice, heard):
-                self._speaker_failed(notice, heard)
+                self._outbox.do(ShowNotice(notice))
+                self._playback.failed(heard)
             case Disconnected():
                 self._disconnected(event)
+            case ToolFinished():
+                self._tools.finished(event)
             case Woke():
                 self._woke(event)
+            case _:
+                self._user(event)
+        self._use_the_moment()
         self._show_changes()
         return self._outbox.take()
+
+    def _user(self, event: Input) -> None:
+        """What the user does, or asks for."""
+        match event:
+            case TalkPressed():
+                self._talk_pressed(event)
+            case TalkReleased():
+                self._when_silent = [cause for cause in self._when_silent if not isinstance(cause, TalkPressed)]
+                self._talk.release()
+            case StopPressed():
+                if not self._talk.closed and not self._talk.continuous:
+                    self._talk.call_off()
+                self._queued.clear()
+                self._interrupt(None)
+            case TextEntered() | RecordingEntered():
+                self._message_entered(event)
+            case VoiceChosen(voice):
+                if self._setup.choose_voice(voice, online=self._link.online):
+                    self._renewal = True
+            case SessionChosen(config):
+                busy = self._responses.busy or self._playback.sounds
+                self._setup.choose(config, online=self._link.online, busy=busy)
+                self._mic_refused = False
+            case ToolsOffered(offers):
+                self._tools.offer(offers)
+                tools = [offer.tool for offer in offers]
+                self._setup.change(("tools",), tools, online=self._link.online)
+            case RenewalAsked():
+                self._renewal = self._link.online
+            case Muted(muted):
+                self._talk.muted = muted
+            case NewConversationAsked():
+                self._new_conversation()
+            case ConnectAsked():
+                self._mic_refused = False
+                if not self._link.online:
+                    self._link.ask()
+            case ConsentGiven():
+                self._tools.consent(event)
+            case BudgetReached(reached):
+                self._over_budget = reached
+                if not reached:
+                    self._outbox.do(DismissNotice("budget"))
+            case _:
+                self._asked_of_the_past(event)
+
+    def _asked_of_the_past(self, event: Input) -> None:
+        """What the user asks about what was said already: all of it needs a session."""
+        if not self._may_begin():
+            return
+        match event:
+            case AnswerAsked():
+                self._begin_turn()
+                self._responses.request()
+            case RestAsked(item_id):
+                self._say_the_rest(item_id)
+            case ForgetAsked(item_ids):
+                for item_id in item_ids:
+                    self._forget(item_id)
+            case ServerCopyAsked(item_id):
+                self._copies.add(item_id)
+                self._outbox.send(events.ConversationItemRetrieve(item_id=item_id))
+            case ResendAsked(item_id, text):
+                behind = self._transcript.after(item_id)
+                self._interrupt(None)
+                for other in (*reversed(behind), item_id):
+                    self._forget(other)
+                self._message_entered(TextEntered(text))
+            case AsideAsked():
+                self._ask_aside(event)
+            case _:
+                raise AssertionError(f"an input without a rule: {type(event).__name__}")
 
     @property
     def turn(self) -> Turn:
         """Whose move it is."""
-        if self._mic is _Mic.OPENING:
-            return Turn.OPENING
-        if self._mic is not _Mic.CLOSED or self._server_hears:
+        if self._talk.held:
+            return Turn.OPENING if self._talk.state is talk.State.OPENING else Turn.LISTENING
+        if self._server_hears or (not self._talk.closed and not self._talk.continuous):
             return Turn.LISTENING
-        if self._sounding:
+        if self._playback.sounds:
             return Turn.SPEAKING
         if self._responses.pending:
             return Turn.THINKING
+        if self._tools.pending:
+            return Turn.USING_TOOL
+        if self._talk.continuous and self._talk.state is talk.State.OPENING:
+            return Turn.OPENING
         return Turn.IDLE
 
     @property
     def link(self) -> Link:
         """The state of the connection."""
-        return self._link
+        return self._link.state
+
+    def _use_the_moment(self) -> None:
+        """Do what waits for a moment at which nothing is said or answered."""
+        if self._link.online and self._setup.hands_free and not self._mic_refused and self._talk.closed:
+            self._talk.begin(continuous=True)
+        elif self._talk.continuous and self._talk.state is not talk.State.CLOSING and not self._listens_on:
+            self._talk.call_off()
+        if self._responses.busy or self._playback.sounds or self._playback.silencing:
+            return
+        self._setup.rest()
+        if self.turn is not Turn.IDLE or not self._link.online:
+            return
+        if self._queued:
+            self._interrupt(self._queued.pop(0))
+        elif self._renewal:
+            self._renewal = False
+            self._leave_session()
+            self._link.ask()
+
+    @property
+    def _listens_on(self) -> bool:
+        return self._link.online and self._setup.hands_free
 
     def _show_changes(self) -> None:
-        if self._link is not self._shown_link:
-            self._shown_link = self._link
-            self._outbox.do(ShowLink(self._link))
+        if self._link.state is not self._shown_link:
+            self._shown_link = self._link.state
+            self._outbox.do(ShowLink(self._link.state))
         if self.turn is not self._shown_turn:
             self._shown_turn = self.turn
             self._outbox.do(ShowTurn(self.turn))
-        voice = self._voice_state()
+        voice = self._setup.voice_state
         if voice != self._shown_voice:
             self._shown_voice = voice
             self._outbox.do(ShowVoice(voice))
+        session = (self._setup.config, self._talk.muted)
+        if session != self._shown_session:
+            self._shown_session = session
+            self._outbox.do(ShowSession(*session))
+        if self._info != self._shown_info:
+            self._shown_info = self._info
+            self._outbox.do(ShowConnection(self._info))
 
     def _notice(self, text: str, hint: str, key: str, severity: Severity = Severity.INFO) -> None:
         self._outbox.do(ShowNotice(Notice(text, hint, severity, key)))
 
-    # --- the link -------------------------------------------------------------------------------
-
-    def _connect_asked(self) -> None:
-        if self._link is not Link.ONLINE:
-            self._attempts = 0
-            self._connect()
-
-    def _connect(self) -> None:
-        self._link = Link.CONNECTING
-        self._last_error = None
-        self._outbox.stop_waiting(Timer.RECONNECT)
-        self._outbox.do(Connect())
-        # The clock for session.created starts with the attempt: the transport bounds the handshake itself.
-        self._outbox.wake_after(2 * CREATED_WITHIN_MS, Timer.SESSION_CREATED)
-
-    def _session_created(self, session: SessionConfig) -> None:
-        self._outbox.stop_waiting(Timer.SESSION_CREATED)
-        self._session_no += 1
-        self._effective = session
-        self._spoke = False
-        self._responses.reset()
-        optional = _without_optional(self._config)
-        self._setup_fallback = optional if optional != self._config else None
-        self._setup_event = self._outbox.send(events.SessionUpdate(session=self._config))
-        self._voice = self._wish
-        if self._voice:
-            self._send_voice()
-        self._outbox.wake_after(UPDATED_WITHIN_MS, Timer.SESSION_UPDATED)
-
-    def _session_updated(self, session: SessionConfig) -> None:
-        self._effective = session
-        self._go_online()
-
-    def _go_online(self) -> None:
-        if self._link is not Link.CONNECTING:
-            return
-        self._outbox.stop_waiting(Timer.SESSION_UPDATED)
-        for item in self._transcript.replayable(MAX_REPLAYED):
-            self._outbox.send(events.ConversationItemCreate(item=item))
-        self._link = Link.ONLINE
-        for key in (failures.LINK_KEY, "not-connected"):
-            self._outbox.do(DismissNotice(key))
-        self._outbox.wake_after(STABLE_AFTER_MS, Timer.STABLE)
-
-    def _disconnected(self, facts: Disconnected) -> None:
-        ending = failures.judge(facts, self._last_error)
-        for timer in (Timer.SESSION_CREATED, Timer.SESSION_UPDATED, Timer.STABLE):
-            self._outbox.stop_waiting(timer)
-        self._drop_turn()
-        self._link = Link.OFFLINE
-        self._last_error = None
-        notice = ending.notice
-        if ending.retry and self._attempts < MAX_ATTEMPTS:
-            pause_ms = self._pause_ms(facts.retry_after_ms)
-            self._attempts += 1
-            self._link = Link.CONNECTING
-            self._outbox.wake_after(pause_ms, Timer.RECONNECT)
-        elif ending.retry:
-            notice = replace(notice, hint="Press Reconnect to try again.")
-        self._outbox.do(ShowNotice(notice))
-
-    def _pause_ms(self, asked_ms: int) -> int:
-        longest = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**self._attempts)
-        return max(asked_ms, int(longest * (0.5 + 0.5 * self._jitter())))
-
-    def _drop_turn(self) -> None:
-        """The connection is gone: what was being said or answered is lost, what was received is still heard."""
-        if self._mic is not _Mic.CLOSED:
-            self._notice(
-                "The connection was lost while you were speaking.",
-                "Say it again once it is back.",
-                "lost-talk",
-                Severity.WARNING,
-            )
-            self._abandon_talk()
-        self._server_hears = False
-        for part, sounding in self._sounding.items():
-            self._end(part, sounding)
-        for entry in self._transcript.open_entries():
-            if entry.role is Role.ASSISTANT:
-                self._transcript.change(
-                    entry.item_id, status=EntryStatus.INTERRUPTED, remark="The connection was lost here."
-                )
-            else:
-                self._transcript.change(entry.item_id, status=EntryStatus.COMPLETED, remark="(no transcript)")
-        self._responses.reset()
-
-    def _new_conversation(self) -> None:
-        self._silence()
-        if self._mic is not _Mic.CLOSED:
-            self._abandon_talk()
-        self._outbox.do(Disconnect())
-        self._sounding.clear()
-        self._responses.reset()
-        self._server_hears = False
-        self._transcript.clear()
-        for key in (failures.LINK_KEY, "voice"):
-            self._outbox.do(DismissNotice(key))
-        self._attempts = 0
-        self._connect()
-
-    def _woke(self, woke: Woke) -> None:
-        if woke.timer is Timer.TRANSCRIPT:
-            self._transcript_overdue(woke.serial)
-        elif not self._outbox.is_due(woke):
-            return
-        elif woke.timer is Timer.RECONNECT:
-            self._connect()
-        elif woke.timer is Timer.SESSION_CREATED:
-            self._outbox.do(Disconnect())
-            self._disconnected(Disconnected(close_code=1006, reason="no session.created"))
-        elif woke.timer is Timer.SESSION_UPDATED:
-            self._go_online()
-        elif woke.timer is Timer.STABLE:
-            self._attempts = 0
-        else:
-            self._responses.waited_long_enough()
-
-    # --- the voice ------------------------------------------------------------------------------
-
-    def _voice_state(self) -> VoiceState:
-        reason = ""
-        if self._spoke:
-            reason = "The voice is fixed once the assistant has spoken. A new conversation can have another one."
-        named = (self._voice, self._wish)
-        voices = (*dict.fromkeys(v for v in named if v and v not in self._voices), *self._voices)
-        return VoiceState(voices, self._voice, locked=self._spoke, reason=reason)
-
-    def _voice_chosen(self, voice: str) -> None:
-        self._wish = voice
-        if self._spoke and voice != self._voice:
-            text = f"«{voice}» will speak in the next conversation."
-            hint = "The voice is fixed once the assistant has spoken."
-            action = NoticeAction.NEW_CONVERSATION
-            self._outbox.do(ShowNotice(Notice(text, hint, key="voice", action=action)))
-        elif self._spoke:
-            self._outbox.do(DismissNotice("voice"))
-        elif voice != self._voice:
-            self._voice = voice
-            if self._link is Link.ONLINE:
-                self._send_voice()
-
-    def _send_voice(self) -> None:
-        audio = AudioConfig(output=AudioOutput(voice=self._voice))
-        self._voice_event = self._outbox.send(events.SessionUpdate(session=SessionConfig(audio=audio)))
-
-    def _voice_refused(self, error: events.ErrorBody) -> None:
-        """Put the picker back to the voice in force (`cannot_update_voice`, or one the server does not have)."""
-        self._spoke = self._spoke or error.code_text == failures.VOICE_LOCKED
-        self._voice = self._wish = self._effective.voice or self._voice
-        self._outbox.do(ShowNotice(failures.notice_of(error, "this voice")))
-
-    # --- push to talk ---------------------------------------------------------------------------
-
-    def _talk_pressed(self, event: TalkPressed) -> None:
-        if self._mic in (_Mic.OPENING, _Mic.OPEN):
-            return
-        if self._link is not Link.ONLINE:
+    def _may_begin(self) -> bool:
+        """Whether a turn can begin; if not, say why."""
+        if not self._link.online:
             self._notice(
                 "There is no connection yet, so nobody would hear you.",
                 "Wait until it says «connected», or press Reconnect.",
                 "not-connected",
             )
-            return
-        if self._mic is _Mic.CLOSING:
-            # The tail of the last talk is still under way: the microphone ends it at once and goes on recording.
-            self._pressed_again = True
-            self._outbox.do(OpenMic())
-            return
-        self._interrupt(event)
-
-    def _begin_talk(self) -> None:
-        self._outbox.send(events.InputAudioBufferClear())
-        self._start_capture()
-        self._outbox.do(OpenMic())
-
-    def _start_capture(self) -> None:
-        self._mic = _Mic.OPENING
-        self._appended_bytes = 0
-        self._called_off = False
-
-    def _captured(self, pcm: bytes) -> None:
-        if self._mic is _Mic.CLOSED or self._called_off or self._link is not Link.ONLINE:
-            return
-        self._appended_bytes += len(pcm)
-        self._outbox.send(events.InputAudioBufferAppend(audio=pcm))
-
-    def _talk_released(self) -> None:
-        self._when_silent = [e for e in self._when_silent if not isinstance(e, TalkPressed)]
-        if self._pressed_again:
-            self._pressed_again = False
-        elif self._mic in (_Mic.OPENING, _Mic.OPEN):
-            self._mic = _Mic.CLOSING
-            self._outbox.do(CloseMic())
-
-    def _mic_closed(self) -> None:
-        if self._mic is _Mic.CLOSED:
-            return
-        again, self._pressed_again = self._pressed_again, False
-        self._mic = _Mic.CLOSED
-        self._finish_talk(answer=not again)
-        if again:
-            self._start_capture()
-
-    def _finish_talk(self, *, answer: bool) -> None:
-        if self._link is not Link.ONLINE:
-            return
-        if self._called_off:
-            self._outbox.send(events.InputAudioBufferClear())
-        elif self._appended_bytes < MIN_COMMIT_MS * PCM_BYTES_PER_MS:
-            self._outbox.send(events.InputAudioBufferClear())
-            if answer:
-                self._notice("That was too short to hear.", "Hold the key for as long as you speak.", "too-short")
-        else:
-            self._outbox.do(DismissNotice("too-short"))
-            self._outbox.send(events.InputAudioBufferCommit())
-            if answer:
-                self._responses.request()
-
-    def _mic_failed(self, notice: Notice) -> None:
-        was_open = self._mic is not _Mic.CLOSED
-        self._mic = _Mic.CLOSED
-        self._pressed_again = False
-        self._outbox.do(ShowNotice(notice))
-        if was_open and self._appended_bytes >= MIN_COMMIT_MS * PCM_BYTES_PER_MS:
-            self._finish_talk(answer=True)
-        elif was_open and self._link is Link.ONLINE:
-            self._outbox.send(events.InputAudioBufferClear())
-
-    def _abandon_talk(self) -> None:
-        self._called_off = True
-        self._pressed_again = False
-        if self._mic in (_Mic.OPENING, _Mic.OPEN):
-            self._outbox.do(CloseMic())
-        self._mic = _Mic.CLOSING
-
-    # --- typing and stopping --------------------------------------------------------------------
-
-    def _text_entered(self, event: TextEntered, text: str) -> None:
-        if not text.strip():
-            return
-        if self._link is not Link.ONLINE:
-            self._outbox.do(GiveBackText(text))
-            self._notice(
-                "There is no connection, so your text was not sent.",
-                "It stays in the line; send it once it says «connected».",
-                "not-connected",
+            return False
+        if self._over_budget:
+            notice = Notice(
+                "The budget you have set is spent, so nothing more is asked.",
+                "Raise it in the settings, or go on all the same.",
+                Severity.WARNING,
+                "budget",
+                NoticeAction.SPEND_ON,
             )
-            return
-        self._interrupt(event)
+            self._outbox.do(ShowNotice(notice))
+            return False
+        return True
 
-    def _begin_text(self, text: str) -> None:
-        self._own_items += 1
-        item_id = f"user_{self._session_no}_{self._own_items}"
-        self._transcript.show(Entry(item_id, Role.USER, text, EntryStatus.COMPLETED))
-        self._outbox.send(events.ConversationItemCreate(item=user_text(item_id, text)))
-        if self._mic is _Mic.CLOSED:
+    def _begin_turn(self) -> None:
+        self._tools.turn_begins()
+        self._retried = False
+        self._outbox.stop_waiting(Timer.RETRY)
+
+    # --- the link -------------------------------------------------------------------------------
+
+    def _session_created(self, session: SessionConfig) -> None:
+        self._link.created()
+        self._responses.reset()
+        self._setup.begin(session)
+        self._learn(session)
+
+    def _session_updated(self, session: SessionConfig) -> None:
+        self._setup.confirm(session)
+        self._learn(session)
+        self._go_online()
+
+    def _learn(self, session: SessionConfig) -> None:
+        self._info = ConnectionInfo(
+            session.id or self._info.session_id,
+            session.model or self._info.model,
+            session.expires_at or self._info.expires_at,
+            self._info.limits,
+        )
+
+    def _go_online(self) -> None:
+        if self._link.state is not Link.CONNECTING:
+            return
+        for item in self._transcript.replayable(MAX_REPLAYED):
+            self._outbox.send(events.ConversationItemCreate(item=item))
+        self._link.ready()
+
+    def _disconnected(self, facts: Disconnected) -> None:
+        if not self._talk.closed and not self._talk.continuous:
+            text = "The connection was lost while you were speaking."
+            self._notice(text, "Say it again once it is back.", "lost-talk", Severity.WARNING)
+        self._leave_session()
+        self._link.lost(facts)
+
+    def _leave_session(self) -> None:
+        """What was being said or answered is lost with the session; what was received is still heard."""
+        if not self._talk.closed:
+            self._talk.call_off()
+        self._server_hears = False
+        self._playback.end_all()
+        for entry in self._transcript.open_entries():
+            if entry.role is Role.ASSISTANT:
+                remark = "The connection was lost here."
+                self._transcript.change(entry.item_id, status=EntryStatus.INTERRUPTED, remark=remark)
+            elif entry.role is Role.USER:
+                self._transcript.change(entry.item_id, status=EntryStatus.COMPLETED, remark="(no transcript)")
+        self._tools.lose()
+        self._asides.lose()
+        self._responses.reset()
+
+    def _new_conversation(self) -> None:
+        self._playback.silence()
+        if not self._talk.closed:
+            self._talk.call_off()
+        self._outbox.do(Disconnect())
+        self._playback.forget()
+        self._tools.lose()
+        self._asides.lose()
+        self._responses.reset()
+        self._server_hears = False
+        self._when_silent.clear()
+        self._queued.clear()
+        self._answers = 0
+        self._transcript.clear()
+        for key in (failures.LINK_KEY, "not-connected"):
+            self._outbox.do(DismissNotice(key))
+        self._link.ask()
+
+    def _woke(self, woke: Woke) -> None:
+        if woke.timer is Timer.TRANSCRIPT:
+            self._transcript_overdue(woke.serial)
+            return
+        if not self._outbox.is_due(woke):
+            return
+        match woke.timer:
+            case Timer.RECONNECT:
+                self._link.open()
+            case Timer.SESSION_CREATED:
+                self._outbox.do(Disconnect())
+                self._disconnected(Disconnected(close_code=1006, reason="no session.created"))
+            case Timer.SESSION_UPDATED:
+                self._go_online()
+            case Timer.STABLE:
+                self._link.stable()
+            case Timer.RESPONSE_CREATED | Timer.RESPONSE_DONE:
+                self._responses.waited_long_enough()
+            case Timer.APPROVED | Timer.RETRY:
+                if self._link.online and not self._responses.busy:
+                    self._responses.request()
+
+    # --- talking and typing ---------------------------------------------------------------------
+
+    def _talk_pressed(self, event: TalkPressed) -> None:
+        if self._talk.held:
+            return
+        if self._setup.hands_free:
+            self._interrupt(None)  # the microphone is open already; a press is a wish for silence
+        elif self._may_begin():
+            if self._talk.closed:
+                self._interrupt(event)
+            else:
+                self._talk.begin_again()
+
+    def _microphone(self, event: MicStarted | MicClosed | MicFailed) -> None:
+        online = self._link.online
+        match event:
+            case MicStarted():
+                self._talk.started()
+                answer = False
+            case MicClosed():
+                answer = self._talk.ended(online=online)
+            case MicFailed(notice):
+                self._mic_refused = self._talk.continuous
+                self._outbox.do(ShowNotice(notice))
+                answer = self._talk.failed(online=online)
+        if answer:
             self._responses.request()
 
-    def _stop_pressed(self) -> None:
-        if self._mic is not _Mic.CLOSED:
-            self._abandon_talk()
-        self._interrupt(None)
+    def _message_entered(self, event: TextEntered | RecordingEntered) -> None:
+        text = event.text if isinstance(event, TextEntered) else ""
+        if isinstance(event, TextEntered) and not text.strip() and not event.images:
+            return
+        if not self._link.online or self._over_budget:
+            self._give_back(event)
+        elif isinstance(event, TextEntered) and event.queued and self.turn is not Turn.IDLE:
+            self._queued.append(event)
+        else:
+            self._interrupt(event)
+
+    def _give_back(self, event: TextEntered | RecordingEntered) -> None:
+        if isinstance(event, TextEntered):
+            self._outbox.do(GiveBackText(event.text))
+        if self._link.online:
+            self._may_begin()  # says why not
+            return
+        typed = isinstance(event, TextEntered)
+        what = "your text was not sent" if typed else "the recording was not sent"
+        hint = "It stays in the line; send it" if typed else "Give it again"
+        self._notice(f"There is no connection, so {what}.", f"{hint} once it says «connected».", "not-connected")
+
+    def _begin_text(self, event: TextEntered) -> None:
+        item_id = self._new_item_id()
+        entry = Entry(item_id, Role.USER, event.text, EntryStatus.COMPLETED, images=event.images)
+        self._transcript.show(entry)
+        self._outbox.send(events.ConversationItemCreate(item=user_message(item_id, event.text, event.images)))
+        if self._talk.closed or self._talk.continuous:
+            self._responses.request(ResponseParams(output_modalities=["text"]) if event.written else None)
+
+    def _begin_recording(self, event: RecordingEntered) -> None:
+        ms = len(event.pcm) // PCM_BYTES_PER_MS
+        if ms > LONGEST_RECORDING_MS or (ms > LONG_RECORDING_MS and not self._talk.closed):
+            text = f"«{failures.clipped(event.name, 60)}» is too long to be sent as one message."
+            self._notice(text, "Cut it, or switch to push to talk for up to ten minutes.", "recording")
+        elif ms > LONG_RECORDING_MS:
+            self._outbox.send(events.InputAudioBufferClear())
+            size = PIECE_MS * PCM_BYTES_PER_MS
+            for at in range(0, len(event.pcm), size):
+                self._outbox.send(events.InputAudioBufferAppend(audio=event.pcm[at : at + size]))
+            self._outbox.send(events.InputAudioBufferCommit())
+            self._responses.request()
+        else:
+            item_id = self._new_item_id()
+            remark = f"Sound file: {failures.clipped(event.name, 60)}"
+            entry = Entry(item_id, Role.USER, "", EntryStatus.COMPLETED, spoken=True, remark=remark)
+            self._transcript.show(entry)
+            self._outbox.send(events.ConversationItemCreate(item=user_audio(item_id, event.pcm)))
+            self._responses.request()
+
+    def _new_item_id(self) -> str:
+        self._own_items += 1
+        return f"user_{self._link.session_no}_{self._own_items}"
 
     # --- the one interruption -------------------------------------------------------------------
 
-    def _interrupt(self, cause: TalkPressed | TextEntered | None, *, server_cancels: bool = False) -> None:
+    def _interrupt(self, cause: _Cause | None, *, server_cancels: bool = False) -> None:
         """Fall silent, cancel what is being generated, tell what was heard; then begin `cause`."""
         if cause is not None:
             self._when_silent.append(cause)
-        silencing = self._silence()
-        for sounding in self._sounding.values():
-            self._responses.silence(sounding.response_id)
+        silencing = self._playback.silence()
+        for response_id in self._playback.response_ids:
+            self._responses.silence(response_id)
         self._responses.call_off(server_cancels=server_cancels)
-        if not silencing and not self._silencing:
+        self._asides.silence()
+        self._begin_turn()
+        if not silencing and not self._playback.silencing:
             self._mark_unspoken()
             self._begin_what_waits()
 
-    def _silence(self) -> bool:
-        """Order silence if anything sounds; return whether `PlaybackStopped` will come of it."""
-        if not self._sounding or self._silencing:
-            return False
-        self._silencing = True
-        self._outbox.do(StopPlayback())
-        return True
-
     def _playback_stopped(self, heard: tuple[Heard, ...]) -> None:
-        self._silencing = False
-        self._tell_what_was_heard(heard)
+        self._playback.stopped(heard, session_no=self._link.session_no if self._link.online else None)
         self._mark_unspoken()
         self._begin_what_waits()
 
@@ -561,41 +562,12 @@ class Conversation:
         for cause in waiting:
             match cause:
                 case TalkPressed():
-                    if self._mic is _Mic.CLOSED:
-                        self._begin_talk()
-                case TextEntered(text):
-                    self._begin_text(text)
-
-    def _tell_what_was_heard(self, heard: tuple[Heard, ...]) -> None:
-        heard_ms = {h.part: h.ms for h in heard}
-        sounding, self._sounding = self._sounding, {}
-        touched = {part.item_id for part in sounding if heard_ms.get(part, 0) > 0}
-        for part, state in sounding.items():
-            ms = min(heard_ms.get(part, 0), state.received_ms)
-            known = state.session == self._session_no and self._link is Link.ONLINE
-            if ms > 0:
-                self._cut(part, state, ms, known=known)
-            elif part.item_id not in touched:
-                # The server would keep words that nobody heard: the item has to go.
-                touched.add(part.item_id)
-                if known:
-                    self._outbox.send(events.ConversationItemDelete(item_id=part.item_id))
-                self._transcript.remove(part.item_id)
-
-    def _cut(self, part: PartId, state: _Sounding, ms: int, *, known: bool) -> None:
-        if state.ended and state.received_ms - ms <= NEAR_END_MS:
-            self._transcript.change(part.item_id, status=EntryStatus.COMPLETED)
-            return
-        if known:
-            self._outbox.send(
-                events.ConversationItemTruncate(
-                    item_id=part.item_id, content_index=part.content_index, audio_end_ms=ms
-                )
-            )
-        entry = self._transcript.get(part.item_id)
-        if entry is not None:
-            chars = heard_characters(entry.text, heard_ms=ms, received_ms=state.received_ms)
-            self._transcript.change(part.item_id, status=EntryStatus.INTERRUPTED, heard_chars=chars, heard_ms=ms)
+                    if self._talk.closed:
+                        self._talk.begin()
+                case TextEntered():
+                    self._begin_text(cause)
+                case RecordingEntered():
+                    self._begin_recording(cause)
 
     def _mark_unspoken(self) -> None:
         """An answer that was called off before any of its audio came: nothing was heard of it."""
@@ -603,21 +575,40 @@ class Conversation:
             return
         for entry in self._transcript.open_entries():
             if entry.role is Role.ASSISTANT:
-                self._close_entry(
-                    entry.item_id, EntryStatus.INTERRUPTED, "", heard_chars=0 if entry.spoken else None
-                )
+                heard = 0 if entry.spoken else None
+                self._close_entry(entry.item_id, EntryStatus.INTERRUPTED, "", heard_chars=heard)
 
-    def _speaker_failed(self, notice: Notice, heard: tuple[Heard, ...]) -> None:
-        """Nothing more can be heard, but the answer can be read: it stays whole, and says so."""
-        self._outbox.do(ShowNotice(notice))
-        heard_ms = {h.part: h.ms for h in heard}
-        for part, state in self._sounding.items():
-            self._deaf.add(state.response_id)
-            ms = heard_ms.get(part, 0)
-            self._transcript.change(
-                part.item_id, remark=f"Heard for {ms / 1000:.1f} s; the rest could not be played."
-            )
-        self._sounding.clear()
+    # --- what was said already ------------------------------------------------------------------
+
+    def _say_the_rest(self, item_id: str) -> None:
+        entry = self._transcript.get(item_id)
+        if entry is None or entry.heard_chars is None:
+            return
+        rest = entry.text[entry.heard_chars :].strip()
+        if rest:
+            self._transcript.change(item_id, status=EntryStatus.INTERRUPTED)  # the offer is taken
+            self._begin_turn()
+            exact = f"Go on where you were interrupted. Say exactly the following, and nothing more: {rest}"
+            self._responses.request(ResponseParams(instructions=exact))
+
+    def _forget(self, item_id: str) -> None:
+        entry = self._transcript.get(item_id)
+        if entry is None:
+            return
+        if not item_id.startswith(_FAILED):
+            self._outbox.send(events.ConversationItemDelete(item_id=item_id))
+        self._transcript.remove(item_id)
+
+    def _ask_aside(self, event: AsideAsked) -> None:
+        question = user_message("", event.text) if event.kind is AsideKind.ABOUT else None
+        if question is not None:
+            question = Item(type="message", role="user", content=question.content)
+        self._asides.ask(event, question)
+
+    def _count_answer(self) -> None:
+        self._answers += 1
+        if self._titles and self._answers == TITLE_AFTER:
+            self._asides.ask(AsideAsked(AsideKind.TITLE))
 
     # --- what the server says -------------------------------------------------------------------
 
@@ -634,78 +625,95 @@ class Conversation:
             case events.ResponseOutputTextDone():
                 self._words(event, event.text, spoken=False, append=False)
             case events.ResponseOutputAudioDone():
-                self._audio_done(PartId(event.item_id, event.content_index))
-            case events.InputAudioTranscriptionDelta():
-                self._user_words(event.item_id, event.content_index or 0, event.delta or "", final=False)
-            case events.InputAudioTranscriptionCompleted():
-                final = event.status in (UNSET, None, "completed")
-                self._user_words(event.item_id, event.content_index, event.transcript, final=final)
-            case events.InputAudioTranscriptionFailed():
-                self._user_words_failed(event)
-            case events.InputAudioBufferSpeechStarted():
-                self._server_hears = True
-                self._interrupt(None, server_cancels=self._server_interrupts)
-            case events.InputAudioBufferSpeechStopped():
-                self._server_hears = False
-            case events.InputAudioBufferCommitted():
-                self._server_hears = False
-                self._committed(event.item_id, event.previous_item_id or None)
+                self._playback.end_part(PartId(event.item_id, event.content_index))
+            case events.ResponseCreated():
+                if not self._asides.created(event.response):
+                    self._responses.created(event.response)
+            case events.ResponseOutputItemAdded():
+                if not self._is_dropped(event.response_id):
+                    self._item_added(event.item, None)
+            case events.ResponseOutputItemDone():
+                self._playback.end_item(event.item.id or "")
+                if not self._is_dropped(event.response_id):
+                    self._item_done(event.item)
+            case events.ResponseDone():
+                self._response_done(event.response)
+            case _:
+                self._received_of_items(event)
+
+    def _received_of_items(self, event: events.ServerEvent) -> None:
+        match event:
             case events.ConversationItemAdded() | events.ConversationItemCreated():
                 self._item_added(event.item, event.previous_item_id or None)
             case events.ConversationItemDone():
                 self._item_done(event.item)
             case events.ConversationItemDeleted():
                 self._transcript.remove(event.item_id)
-            case events.ResponseCreated():
-                self._responses.created(event.response)
-            case events.ResponseOutputItemAdded():
-                if not self._is_dropped(event.response_id):
-                    self._item_added(event.item, None)
-            case events.ResponseOutputItemDone():
-                self._end_parts_of(event.item.id or "")
-                if not self._is_dropped(event.response_id):
-                    self._item_done(event.item)
-            case events.ResponseDone():
-                self._response_done(event.response)
+            case events.ConversationItemRetrieved():
+                self._copy_came(event.item)
+            case events.InputAudioTranscriptionDelta():
+                self._user_words(event.item_id, event.content_index or 0, event.delta or "", final=False)
+            case events.InputAudioTranscriptionCompleted():
+                final = event.status in (UNSET, None, "completed")
+                self._user_words(event.item_id, event.content_index, event.transcript, final=final)
+                if event.usage:
+                    self._outbox.do(CountUsage(event.usage, event.item_id, transcription=True))
+            case events.InputAudioTranscriptionFailed():
+                self._user_words_failed(event)
+            case events.McpListToolsFailed():
+                text = "A tool server of this session could not be reached."
+                self._notice(text, "The conversation goes on without its tools.", "mcp", Severity.WARNING)
+            case _:
+                self._received_of_session(event)
+
+    def _received_of_session(self, event: events.ServerEvent) -> None:
+        match event:
+            case events.InputAudioBufferSpeechStarted():
+                self._server_hears = True
+                self._idle_questions = 0
+                if self._setup.server_interrupts:
+                    self._interrupt(None, server_cancels=True)
+            case events.InputAudioBufferSpeechStopped():
+                self._server_hears = False
+            case events.InputAudioBufferCommitted():
+                self._server_hears = False
+                self._committed(event.item_id, event.previous_item_id or None)
+            case events.InputAudioBufferTimeoutTriggered():
+                self._nobody_answers(event.item_id)
             case events.SessionCreated():
                 self._session_created(event.session)
             case events.SessionUpdated():
                 self._session_updated(event.session)
+            case events.RateLimitsUpdated():
+                info = self._info
+                limits = tuple(event.rate_limits)
+                self._info = ConnectionInfo(info.session_id, info.model, info.expires_at, limits)
             case events.Error():
                 self._error(event.error)
             case _:
                 pass  # what has no meaning here: unknown events, WebRTC's, confirmations
 
     def _is_dropped(self, response_id: str) -> bool:
-        return self._responses.is_silenced(response_id) or self._responses.is_foreign(response_id)
+        return (
+            self._responses.is_silenced(response_id)
+            or self._responses.is_foreign(response_id)
+            or self._asides.owns(response_id)
+        )
+
+    # --- answers --------------------------------------------------------------------------------
 
     def _audio_delta(self, event: events.ResponseOutputAudioDelta) -> None:
-        if self._responses.is_foreign(event.response_id):
+        aside = self._asides.owns(event.response_id)
+        if self._responses.is_foreign(event.response_id) or (
+            aside and not self._asides.is_audible(event.response_id)
+        ):
             return
-        self._spoke = True  # the server spoke, heard or not: that is what locks the voice
-        if self._responses.is_silenced(event.response_id) or event.response_id in self._deaf:
+        self._setup.spoke = True  # the server spoke, heard or not: that is what locks the voice
+        if self._responses.is_silenced(event.response_id):
             return
         part = PartId(event.item_id, event.content_index)
-        sounding = self._sounding.get(part)
-        if sounding is None:
-            sounding = self._sounding[part] = _Sounding(event.response_id, self._session_no)
-        sounding.received_bytes += len(event.delta)
-        self._outbox.do(Play(part, event.delta))
-
-    def _audio_done(self, part: PartId) -> None:
-        sounding = self._sounding.get(part)
-        if sounding is not None:
-            self._end(part, sounding)
-
-    def _end(self, part: PartId, sounding: _Sounding) -> None:
-        if not sounding.ended:
-            sounding.ended = True
-            self._outbox.do(EndPart(part))
-
-    def _end_parts_of(self, item_id: str) -> None:
-        for part, sounding in self._sounding.items():
-            if part.item_id == item_id:
-                self._end(part, sounding)
+        session_no = None if aside else self._link.session_no
+        self._playback.play(part, event.delta, response_id=event.response_id, session_no=session_no)
 
     def _words(
         self,
@@ -718,10 +726,127 @@ class Conversation:
         spoken: bool,
         append: bool,
     ) -> None:
-        if not self._is_dropped(event.response_id):
+        if self._asides.owns(event.response_id):
+            self._asides.write(event.response_id, text, append=append)
+        elif not self._is_dropped(event.response_id):
             self._transcript.write(
                 event.item_id, Role.ASSISTANT, event.content_index, text, spoken=spoken, append=append
             )
+
+    def _response_done(self, response: events.Response) -> None:
+        response_id = response.id or ""
+        foreign = self._asides.done(response) or self._responses.is_foreign(response_id)
+        silenced = self._responses.is_silenced(response_id)
+        self._responses.done(response)
+        self._playback.end_response(response_id)
+        output = [] if foreign else response.output or []
+        self._bill(response, output)
+        if foreign:
+            return
+        status, remark = _verdict(response)
+        for item in output:
+            if status is EntryStatus.COMPLETED and not silenced:
+                self._item_added(item, None)
+                self._item_done(item)
+            if item.is_message:
+                self._close_entry(item.id or "", status, remark)
+        if status in (EntryStatus.FAILED, EntryStatus.INCOMPLETE):
+            self._show_failure(response, status, remark)
+        self._tools.begin(output)
+        for item in output:
+            if item.type == "mcp_approval_request":
+                self._tools.approval_asked(item)
+        if status is EntryStatus.COMPLETED and any(item.is_message for item in output):
+            self._count_answer()
+
+    def _bill(self, response: events.Response, output: list[Item]) -> None:
+        if response.usage:
+            said = [item.id for item in output if item.is_message and item.id and self._transcript.get(item.id)]
+            self._outbox.do(CountUsage(response.usage, said[-1] if said else ""))
+
+    def _close_entry(
+        self, item_id: str, status: EntryStatus, remark: str, *, heard_chars: int | None = None
+    ) -> None:
+        entry = self._transcript.get(item_id)
+        if entry is None or entry.status is not EntryStatus.IN_PROGRESS:
+            return
+        if status is EntryStatus.INTERRUPTED and not entry.text:
+            self._transcript.remove(item_id)  # called off before a word came: there is nothing to show
+            return
+        unheard = status is EntryStatus.INTERRUPTED and heard_chars is not None
+        action = EntryAction.SAY_THE_REST if unheard else None
+        self._transcript.change(item_id, status=status, remark=remark, heard_chars=heard_chars, action=action)
+
+    def _show_failure(self, response: events.Response, status: EntryStatus, remark: str) -> None:
+        action: EntryAction | None = EntryAction.RETRY if status is EntryStatus.FAILED else EntryAction.CONTINUE
+        if response.reason == "content_filter":
+            action = None  # the next attempt would end there, too
+        shown = [item.id for item in response.output or [] if item.id and self._transcript.get(item.id)]
+        if shown:
+            self._transcript.change(shown[-1], status=status, remark=remark, action=action)
+        elif status is EntryStatus.FAILED or not response.output:
+            item_id = f"{_FAILED}{response.id or self._own_items}"
+            self._transcript.show(Entry(item_id, Role.ASSISTANT, "", status, remark=remark, action=action))
+        if response.error is not None and response.error.code_text == "rate_limit_exceeded":
+            self._retry_later(response.error)
+
+    def _retry_later(self, error: events.ErrorBody) -> None:
+        """Try once more by itself after the time the server states; after that the user decides."""
+        stated = re.search(r"in (\d+(?:\.\d+)?) ?(ms|s)", error.message_text)
+        if stated is None or self._retried:
+            return
+        seconds = float(stated[1]) / (1000 if stated[2] == "ms" else 1)
+        if seconds <= LONGEST_WAIT_S:
+            self._retried = True
+            self._outbox.wake_after(int(seconds * 1000) + 100, Timer.RETRY)
+            text = f"The limit of requests is reached; trying again in {max(1, round(seconds))} s."
+            self._notice(text, "You can go on talking meanwhile.", "rate-limit", Severity.WARNING)
+
+    # --- items ----------------------------------------------------------------------------------
+
+    def _item_added(self, item: Item, previous: str | None) -> None:
+        if not item.id:
+            return
+        self._transcript.place(item.id, previous)
+        if item.type in ("function_call", "mcp_call"):
+            self._tools.show_item(item)
+        if not item.is_message or item.role not in ("user", "assistant") or self._transcript.get(item.id):
+            return
+        role = Role.USER if item.role == "user" else Role.ASSISTANT
+        spoken = any(part.is_audio for part in item.parts)
+        typed = role is Role.USER and not spoken
+        status = EntryStatus.COMPLETED if typed else EntryStatus.IN_PROGRESS
+        commentary = item.phase == "commentary"
+        images = tuple(part.image_url for part in item.parts if part.image_url)
+        self._transcript.show(
+            Entry(item.id, role, item.words, status, spoken=spoken, commentary=commentary, images=images)
+        )
+
+    def _item_done(self, item: Item) -> None:
+        if item.type == "mcp_call":
+            self._tools.show_item(item)
+        elif item.type == "mcp_approval_request":
+            self._tools.approval_asked(item)
+        entry = self._transcript.get(item.id or "")
+        if entry is None or entry.role is not Role.ASSISTANT or entry.status is not EntryStatus.IN_PROGRESS:
+            return
+        if item.words and not entry.text:
+            spoken = any(part.is_audio for part in item.parts)
+            self._transcript.write(entry.item_id, Role.ASSISTANT, 0, item.words, spoken=spoken, append=False)
+        if item.status == "completed":
+            self._transcript.change(entry.item_id, status=EntryStatus.COMPLETED)
+
+    def _copy_came(self, item: Item) -> None:
+        if item.id not in self._copies:
+            return
+        self._copies.discard(item.id)
+        pcm = b"".join(part.audio for part in item.parts if part.audio)
+        if pcm:
+            self._outbox.do(SaveRecording(item.id, pcm))
+        else:
+            self._notice("The server has no recording of this.", "Only what was spoken can be saved.", "copy")
+
+    # --- the user's words -----------------------------------------------------------------------
 
     def _user_words(self, item_id: str, index: int, text: str, *, final: bool) -> None:
         entry = self._transcript.get(item_id)
@@ -756,121 +881,47 @@ class Conversation:
         if entry is not None and entry.status is EntryStatus.IN_PROGRESS:
             self._transcript.change(item_id, status=EntryStatus.COMPLETED, remark="(no transcript)")
 
-    def _item_added(self, item: Item, previous: str | None) -> None:
-        if not item.id:
-            return
-        self._transcript.place(item.id, previous)
-        if not item.is_message or item.role not in ("user", "assistant") or self._transcript.get(item.id):
-            return
-        role = Role.USER if item.role == "user" else Role.ASSISTANT
-        spoken = any(part.is_audio for part in item.parts)
-        typed = role is Role.USER and not spoken
-        status = EntryStatus.COMPLETED if typed else EntryStatus.IN_PROGRESS
-        self._transcript.show(Entry(item.id, role, item.words, status, spoken=spoken))
+    def _nobody_answers(self, item_id: str) -> None:
+        """The server asks whether anybody is there (`input_audio_buffer.timeout_triggered`)."""
+        self._transcript.show(
+            Entry(item_id, Role.USER, "", EntryStatus.COMPLETED, spoken=True, remark="(no input)")
+        )
+        self._idle_questions += 1
+        if self._idle_questions >= MAX_IDLE_QUESTIONS:
+            self._setup.stop_asking(online=self._link.online)
 
-    def _item_done(self, item: Item) -> None:
-        entry = self._transcript.get(item.id or "")
-        if entry is None or entry.role is not Role.ASSISTANT or entry.status is not EntryStatus.IN_PROGRESS:
-            return
-        if item.words and not entry.text:
-            spoken = any(part.is_audio for part in item.parts)
-            self._transcript.write(entry.item_id, Role.ASSISTANT, 0, item.words, spoken=spoken, append=False)
-        if item.status == "completed":
-            self._transcript.change(entry.item_id, status=EntryStatus.COMPLETED)
-
-    def _response_done(self, response: events.Response) -> None:
-        response_id = response.id or ""
-        foreign = self._responses.is_foreign(response_id)
-        silenced = self._responses.is_silenced(response_id)
-        self._responses.done(response)
-        self._deaf.discard(response_id)
-        if foreign:
-            return
-        for part, sounding in self._sounding.items():
-            if sounding.response_id == response_id:
-                self._end(part, sounding)
-        status, remark = _verdict(response)
-        for item in response.output or []:
-            if status is EntryStatus.COMPLETED and not silenced:
-                self._item_added(item, None)
-                self._item_done(item)
-            self._close_entry(item.id or "", status, remark)
-        if status is EntryStatus.FAILED or (status is EntryStatus.INCOMPLETE and not response.output):
-            self._show_failure(response, status, remark)
-
-    def _close_entry(
-        self, item_id: str, status: EntryStatus, remark: str, *, heard_chars: int | None = None
-    ) -> None:
-        entry = self._transcript.get(item_id)
-        if entry is None or entry.status is not EntryStatus.IN_PROGRESS:
-            return
-        if status is EntryStatus.INTERRUPTED and not entry.text:
-            self._transcript.remove(item_id)  # called off before a word came: there is nothing to show
-        else:
-            self._transcript.change(item_id, status=status, remark=remark, heard_chars=heard_chars)
-
-    def _show_failure(self, response: events.Response, status: EntryStatus, remark: str) -> None:
-        shown = [item.id for item in response.output or [] if item.id and self._transcript.get(item.id)]
-        if shown:
-            self._transcript.change(shown[-1], status=status, remark=remark)
-        else:
-            entry = Entry(f"failed:{response.id or self._own_items}", Role.ASSISTANT, "", status, remark=remark)
-            self._transcript.show(entry)
+    # --- errors ---------------------------------------------------------------------------------
 
     def _error(self, error: events.ErrorBody) -> None:
-        self._last_error = error
+        self._link.last_error = error
         refused = error.event_id or ""
         if failures.is_active_response(error):
             self._responses.refused_as_active()
-        elif failures.is_benign(error):
+        elif failures.is_benign(error) or self._setup.refused(error):
             return
-        elif refused and refused == self._setup_event and self._setup_fallback is not None:
-            self._retry_setup(error)
-        elif error.code_text == failures.VOICE_LOCKED or (refused and refused == self._voice_event):
-            self._voice_refused(error)
         else:
-            self._responses.refused(refused)
+            if not self._asides.refused(refused):
+                self._responses.refused(refused)
             self._outbox.do(ShowNotice(failures.notice_of(error, self._what_was_refused(refused))))
-
-    def _retry_setup(self, error: events.ErrorBody) -> None:
-        """The whole update was refused for one field: once more, without what a server may not offer."""
-        config, self._setup_fallback = self._setup_fallback, None
-        if config is not None:
-            self._setup_event = self._outbox.send(events.SessionUpdate(session=config))
-            self._outbox.do(ShowNotice(failures.notice_of(error, "a setting")))
 
     def _what_was_refused(self, event_id: str) -> str:
         kind = self._outbox.kind_of(event_id)
         return _REQUESTS.get(kind, "") if kind is not None else ""
 
-    @property
-    def _server_interrupts(self) -> bool:
-        """Whether the server cancels a running response by itself when it hears speech."""
-        audio = self._effective.audio
-        if audio is UNSET or audio.input is UNSET:
-            return False
-        detection = audio.input.turn_detection
-        return isinstance(detection, ServerVad | SemanticVad) and detection.interrupt_response is not False
 
+_FAILED = "failed:"
+"""How the ids of entries begin that stand for a response without an item."""
 
 _REQUESTS: dict[type[events.ClientEvent], str] = {
     events.SessionUpdate: "a setting",
     events.InputAudioBufferCommit: "what you said",
     events.ConversationItemCreate: "a message",
+    events.ConversationItemRetrieve: "a copy of what it heard",
     events.ConversationItemTruncate: "to note where you interrupted",
     events.ConversationItemDelete: "to forget a message",
     events.ResponseCreate: "to answer",
     events.ResponseCancel: "to stop",
 }
-
-
-def _without_optional(config: SessionConfig) -> SessionConfig:
-    """Return the configuration without what compatible servers refuse most: transcription and noise reduction."""
-    if config.audio is UNSET or config.audio.input is UNSET:
-        return config
-    audio_input = msgspec.structs.replace(config.audio.input, transcription=UNSET, noise_reduction=UNSET)
-    audio = msgspec.structs.replace(config.audio, input=audio_input)
-    return msgspec.structs.replace(config, audio=audio, reasoning=UNSET, parallel_tool_calls=UNSET)
 
 
 def _verdict(response: events.Response) -> tuple[EntryStatus, str]:

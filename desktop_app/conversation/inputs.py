@@ -305,6 +305,8 @@ class Timer(Enum):
     RESPONSE_DONE = "response.done"
     APPROVED = "approved"
     """After an approval the server may begin by itself; if it does not, it is asked to."""
+    RETRY = "retry"
+    """The time a rate limit asked for is over."""
     TRANSCRIPT = "transcript"
     """What the user said should have been written by now."""
 

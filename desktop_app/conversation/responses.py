@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+import msgspec
+
 from desktop_app.conversation.inputs import Timer
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.protocol.events import Response, ResponseCancel, ResponseCreate, ResponseParams
@@ -44,10 +46,11 @@ class Responses:
     def reset(self) -> None:
         """Forget everything: a new connection has no responses."""
         self.phase = Phase.IDLE
-        self.wanted = False
-        """Whether a response is to be asked for as soon as the one before is done."""
+        self._wanted: ResponseParams | None = None
+        """The response to be asked for as soon as the one before is done."""
         self._active_id: str | None = None
         self._asked_as = ""
+        self._asked_for = ResponseParams()
         self._cancel_when_born = False
         self._silenced: dict[str, None] = {}
         self._foreign: dict[str, None] = {}
@@ -55,13 +58,18 @@ class Responses:
     @property
     def pending(self) -> bool:
         """Whether an answer is on its way: asked for or being generated, and not called off."""
-        if self.wanted:
+        if self._wanted is not None:
             return True
         return self.phase is Phase.ACTIVE or (self.phase is Phase.ASKED and not self._cancel_when_born)
 
-    def request(self) -> None:
-        """Ask for a response, now or when the one before is done."""
-        self.wanted = True
+    @property
+    def busy(self) -> bool:
+        """Whether a response is asked for or being generated, called off or not."""
+        return self.phase is not Phase.IDLE
+
+    def request(self, params: ResponseParams | None = None) -> None:
+        """Ask for a response, now or when the one before is done; a newer wish replaces an older one."""
+        self._wanted = params or ResponseParams()
         self._ask()
 
     def call_off(self, *, server_cancels: bool) -> None:
@@ -69,7 +77,7 @@ class Responses:
 
         `server_cancels`: the server's own turn detection cancels it (`interrupt_response`), so nothing is sent.
         """
-        self.wanted = False
+        self._wanted = None
         if self.phase is Phase.ASKED:
             self._cancel_when_born = True
         elif self.phase is Phase.ACTIVE:
@@ -99,7 +107,7 @@ class Responses:
         own = self.phase is Phase.ASKED and metadata.get(OWN_ID, self._asked_as) == self._asked_as
         self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
         if self.phase is Phase.ASKED and not own:
-            self.wanted = True  # the server began one by itself; ours will be refused and must wait
+            self._wanted = self._asked_for  # the server began one by itself; ours will be refused and must wait
         cancel = own and self._cancel_when_born
         self._cancel_when_born = False
         self.phase, self._active_id = Phase.ACTIVE, response_id
@@ -119,12 +127,12 @@ class Responses:
     def refused_as_active(self) -> None:
         """Our request came while another response was active: it waits for that one's end."""
         if self.phase is Phase.ASKED:
-            self.wanted = not self._cancel_when_born
+            self._wanted = None if self._cancel_when_born else self._asked_for
             self._cancel_when_born = False
             self.phase, self._active_id = Phase.ACTIVE, None
             self._outbox.wake_after(CREATED_WITHIN_MS, Timer.RESPONSE_DONE)
         elif self.phase is not Phase.IDLE:
-            self.wanted = True
+            self._wanted = self._asked_for
 
     def refused(self, event_id: str) -> bool:
         """Our request was refused for another reason; return whether it was ours."""
@@ -139,12 +147,12 @@ class Responses:
             self._idle()
 
     def _ask(self) -> None:
-        if self.phase is not Phase.IDLE or not self.wanted:
+        if self.phase is not Phase.IDLE or self._wanted is None:
             return
-        self.wanted = False
+        self._asked_for, self._wanted = self._wanted, None
         self.phase = Phase.ASKED
         self._asked_as = self._outbox.next_event_id()
-        params = ResponseParams(metadata={OWN_ID: self._asked_as})
+        params = msgspec.structs.replace(self._asked_for, metadata={OWN_ID: self._asked_as})
         self._outbox.send(ResponseCreate(response=params))
         self._outbox.wake_after(CREATED_WITHIN_MS, Timer.RESPONSE_CREATED)
 

@@ -10,9 +10,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from desktop_app.conversation.effects import ClearEntries, Entry, EntryStatus, RemoveEntry, Role, ShowEntry
+from desktop_app.conversation.effects import (
+    ClearEntries,
+    Entry,
+    EntryAction,
+    EntryStatus,
+    RemoveEntry,
+    Role,
+    ShowEntry,
+    ToolUse,
+)
 from desktop_app.conversation.outbox import Outbox
-from desktop_app.protocol.items import Item, assistant_text, user_text
+from desktop_app.protocol.items import Item, assistant_text, function_call_output, user_message
 
 MAX_ITEM_ID = 32
 """The longest item id a client may choose."""
@@ -81,8 +90,9 @@ class Transcript:
         remark: str | None = None,
         heard_chars: int | None = None,
         heard_ms: int | None = None,
+        action: EntryAction | None = None,
     ) -> None:
-        """Change what is given of an entry that exists."""
+        """Change what is given of an entry that exists; a status takes the action of the one before it away."""
         entry = self._entries.get(item_id)
         if entry is None:
             return
@@ -93,6 +103,7 @@ class Transcript:
                 remark=entry.remark if remark is None else remark,
                 heard_chars=entry.heard_chars if heard_chars is None else heard_chars,
                 heard_ms=entry.heard_ms if heard_ms is None else heard_ms,
+                action=action or (entry.action if status is None else None),
             )
         )
 
@@ -102,6 +113,8 @@ class Transcript:
         parts[index] = parts.get(index, "") + text if append else text
         whole = "".join(parts[i] for i in sorted(parts))
         entry = self._entries.get(item_id) or Entry(item_id, role, spoken=spoken)
+        if entry.role is not role:
+            return  # a server that gives one id to two things: the first keeps it
         self.show(replace(entry, text=whole, spoken=entry.spoken or spoken))
 
     def remove(self, item_id: str) -> None:
@@ -114,21 +127,28 @@ class Transcript:
         """Return the entries that are still in progress."""
         return [entry for entry in self._entries.values() if entry.status is EntryStatus.IN_PROGRESS]
 
+    def after(self, item_id: str) -> list[str]:
+        """Return the ids of the entries behind one, in order."""
+        if item_id not in self._order:
+            return []
+        behind = self._order[self._order.index(item_id) + 1 :]
+        return [other for other in behind if other in self._entries]
+
     def replayable(self, limit: int) -> list[Item]:
         """Return the last entries as items a new session takes: text only, and of an answer what was heard.
 
-        Assistant audio cannot be given back (the guide's replay table), so its words are, as `output_text`.
+        Assistant audio cannot be given back (the guide's replay table), so its words are, as `output_text`; a call
+        goes together with its output or not at all.
         """
-        items = []
+        items: list[Item] = []
         for item_id in self._order:
             entry = self._entries.get(item_id)
-            if entry is None or len(item_id) > MAX_ITEM_ID:
-                continue
-            heard = entry.text if entry.heard_chars is None else entry.text[: entry.heard_chars]
-            if heard.strip() and entry.role is not Role.SYSTEM:
-                build = user_text if entry.role is Role.USER else assistant_text
-                items.append(build(item_id, heard.strip()))
-        return items[-limit:]
+            if entry is not None and len(item_id) <= MAX_ITEM_ID:
+                items += _as_items(entry)
+        items = items[-limit:]
+        if items and items[0].type == "function_call_output":
+            del items[0]
+        return items
 
     def _move(self, item_id: str, previous: str) -> None:
         if item_id in self._order:
@@ -149,3 +169,24 @@ class Transcript:
             if other in self._entries:
                 return other
         return None
+
+
+def _as_items(entry: Entry) -> list[Item]:
+    if entry.tool is not None:
+        return _call_as_items(entry, entry.tool)
+    heard = entry.text if entry.heard_chars is None else entry.text[: entry.heard_chars]
+    heard = heard.strip()
+    if entry.role is Role.USER and (heard or entry.images):
+        return [user_message(entry.item_id, heard, entry.images)]
+    if entry.role is Role.ASSISTANT and heard:
+        return [assistant_text(entry.item_id, heard)]
+    return []
+
+
+def _call_as_items(entry: Entry, use: ToolUse) -> list[Item]:
+    if use.server or not use.output or len(use.call_id) > MAX_ITEM_ID:
+        return []
+    call = Item(
+        id=entry.item_id, type="function_call", call_id=use.call_id, name=use.name, arguments=use.arguments or "{}"
+    )
+    return [call, function_call_output(use.call_id, use.output)]

@@ -7,7 +7,7 @@ schema allows a client to create.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -88,9 +88,17 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.type == "message"
 
 
-def user_text(item_id: str, text: str) -> Item:
-    """Return what the user typed, as an item."""
-    return Item(id=item_id, type="message", role="user", content=[ContentPart(type="input_text", text=text)])
+def user_message(item_id: str, text: str, images: Sequence[str] = ()) -> Item:
+    """Return what the user typed, and pictures (data URIs, PNG or JPEG), as an item."""
+    parts = [ContentPart(type="input_text", text=text)] if text or not images else []
+    parts += [ContentPart(type="input_image", image_url=image) for image in images]
+    return Item(id=item_id, type="message", role="user", content=parts)
+
+
+def user_audio(item_id: str, pcm: bytes) -> Item:
+    """Return a whole spoken message: audio in the session's format, without a header."""
+    content = [ContentPart(type="input_audio", audio=pcm)]
+    return Item(id=item_id, type="message", role="user", content=content)
 
 
 def assistant_text(item_id: str, text: str) -> Item:

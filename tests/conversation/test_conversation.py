@@ -17,6 +17,7 @@ from desktop_app.conversation.effects import (
     OpenMic,
     Play,
     Send,
+    ShowSession,
     StopPlayback,
     Turn,
     WakeAfter,
@@ -100,15 +101,21 @@ def test_a_server_that_never_confirms_is_used_all_the_same() -> None:
     assert story.link() is Link.ONLINE
 
 
-def test_a_refused_setup_is_tried_once_more_without_the_optional_parts() -> None:
+def test_a_refused_setup_is_sent_again_field_by_field_and_only_the_bad_one_goes_back() -> None:
     story = Story()
     story.happens(ConnectAsked())
     first = next(e.event for e in story.says(SESSION_CREATED) if isinstance(e, Send))
     effects = story.says(error("invalid_value", "no such model", event_id=str(first.event_id)))
-    again = sent(effects)[0]
-    assert isinstance(again, SessionUpdate)
-    assert "transcription" not in str(again.session.audio).replace("transcription=UNSET", "")
-    assert notices(effects)
+    again = [e.event for e in effects if isinstance(e, Send)]
+    fields = [str(event.session) for event in again if isinstance(event, SessionUpdate)]
+    assert len(fields) == 3, "instructions, transcription and turn detection, each by itself"
+    refused = next(event for event in again if "whisper-base" in str(event))
+    effects = story.says(error("invalid_value", "no such model", event_id=str(refused.event_id)))
+    assert "transcription" in notices(effects)[0].text
+    assert "no such model" in notices(effects)[0].text
+    put_back = [effect.config for effect in effects if isinstance(effect, ShowSession)]
+    assert "whisper-base" not in str(put_back[-1])
+    assert "Be brief." in str(put_back[-1])
 
 
 def test_a_socket_without_a_session_is_a_failed_attempt() -> None:
@@ -708,12 +715,21 @@ def test_a_voice_can_be_chosen_until_the_assistant_has_spoken() -> None:
     assert voice is not None
     assert voice.locked
     assert voice.reason
-    effects = story.happens(VoiceChosen("heart"))
-    assert sent(effects) == []
-    assert notices(effects)[0].action is NoticeAction.NEW_CONVERSATION
-    voice = View(story.effects).voice
-    assert voice is not None
     assert voice.current == "max", "the one that speaks now"
+
+
+def test_another_voice_after_the_first_audio_goes_on_in_a_new_session() -> None:
+    story = Story().speaking()
+    story.says(transcribed("item_U1", "Who are you?"), audio_done(), done())
+    assert Connect() not in story.happens(VoiceChosen("max")), "the answer is heard to its end"
+    assert Connect() in story.happens(PlaybackFinished(PART))
+    effects = story.says(SESSION_CREATED) + story.says(SESSION_UPDATED)
+    voices = [e.session.voice for e in sent(effects) if isinstance(e, SessionUpdate)]
+    assert voices[-1] == "max"
+    replayed = [e.item.words for e in sent(effects) if isinstance(e, ConversationItemCreate)]
+    assert replayed == ["Who are you?", "Hello there."]
+    assert [text for _, text in story.entries] == ["Who are you?", "Hello there."], "one conversation"
+    assert story.link() is Link.ONLINE
 
 
 def test_a_new_conversation_has_the_new_voice_and_an_empty_transcript() -> None:

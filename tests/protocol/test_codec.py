@@ -25,7 +25,7 @@ from desktop_app.protocol.codec import (
     decode_server_event,
     encode,
 )
-from desktop_app.protocol.items import ContentPart, Item, user_text
+from desktop_app.protocol.items import ContentPart, Item, user_message
 from desktop_app.protocol.session_config import SemanticVad, ServerVad, SessionConfig
 
 CLIENT: list[type[Any]] = list(get_args(wire.ClientEvent))
@@ -447,7 +447,7 @@ def test_five_thousand_mutations_of_client_frames_are_refused_at_most() -> None:
 
 
 def test_half_an_emoji_can_be_sent() -> None:
-    event = wire.ConversationItemCreate(item=user_text("i", "half \ud83d"))
+    event = wire.ConversationItemCreate(item=user_message("i", "half \ud83d"))
 
     sent = decode_client_event(encode(event))
 

@@ -1,0 +1,153 @@
+"""Answers beside the conversation: responses out of band, told apart by their metadata.
+
+`conversation: none` keeps them out of the context, `input` says what they see of it, `tools: []` keeps them from
+doing anything (the guide's out-of-band responses). Several may run at once, with each other and with an answer;
+every event is routed by response id, which is bound to its job at `response.created`. Most are written; reading
+aloud and voice samples are spoken, and an interruption silences those too, but tells the server nothing of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from desktop_app.conversation.effects import AsideState, ShowAside, ShowTitle
+from desktop_app.conversation.failures import clipped
+from desktop_app.conversation.inputs import AsideAsked, AsideKind
+from desktop_app.conversation.outbox import Outbox
+from desktop_app.protocol.events import Response, ResponseCancel, ResponseCreate, ResponseParams
+from desktop_app.protocol.items import Item
+from desktop_app.protocol.session_config import AudioConfig, AudioOutput
+
+JOB = "job"
+"""The metadata member that names a job."""
+
+_SPOKEN = (AsideKind.READ_ALOUD, AsideKind.SAMPLE)
+_SHOWN = (AsideKind.SUMMARY, AsideKind.REPLIES, AsideKind.ABOUT)
+_TASKS = {
+    AsideKind.TITLE: (
+        "Give this conversation a title of at most five words and a topic of one word, in its own language. "
+        "Answer with one line and nothing else: the title, a vertical bar, the topic."
+    ),
+    AsideKind.SUMMARY: "Summarise this conversation in at most five short sentences, in its language. Plain text.",
+    AsideKind.REPLIES: (
+        "Suggest three short things the user could say next, in the language of the conversation. "
+        "One a line, without numbers or quotation marks."
+    ),
+    AsideKind.ABOUT: "Answer the last question from the messages given, and from nothing else. Plain text.",
+}
+
+
+@dataclass(slots=True)
+class _Job:
+    number: int
+    kind: AsideKind
+    event_id: str
+    response_id: str = ""
+    text: str = ""
+    cancelled: bool = False
+
+
+class Asides:
+    """The jobs under way."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._jobs: dict[str, _Job] = {}
+        self._numbers = 0
+
+    def ask(self, aside: AsideAsked, question: Item | None = None) -> None:
+        """Begin a job; `question` is the item that asks (ABOUT)."""
+        self._numbers += 1
+        name = f"j{self._numbers}"
+        event_id = self._outbox.send(ResponseCreate(response=_params(aside, name, question)))
+        job = self._jobs[name] = _Job(self._numbers, aside.kind, event_id)
+        self._show(job)
+
+    def created(self, response: Response) -> bool:
+        """Take `response.created`; return whether it is one of these."""
+        job = self._jobs.get((response.metadata or {}).get(JOB, ""))
+        if job is None:
+            return False
+        job.response_id = response.id or ""
+        if job.cancelled:
+            self._outbox.send(ResponseCancel(response_id=job.response_id))
+        return True
+
+    def owns(self, response_id: str) -> bool:
+        """Whether a response belongs to a job."""
+        return self._job_of(response_id) is not None
+
+    def is_audible(self, response_id: str) -> bool:
+        """Whether the audio of a response is to be played."""
+        job = self._job_of(response_id)
+        return job is not None and job.kind in _SPOKEN and not job.cancelled
+
+    def write(self, response_id: str, text: str, *, append: bool) -> None:
+        """Take words of a job."""
+        job = self._job_of(response_id)
+        if job is not None and job.kind not in _SPOKEN:
+            job.text = job.text + text if append else text
+            self._show(job)
+
+    def done(self, response: Response) -> bool:
+        """Take `response.done`; return whether it ended a job."""
+        job = self._job_of(response.id or "")
+        if job is None:
+            return False
+        self._finish(job, failed=response.status in ("failed", "incomplete"))
+        return True
+
+    def refused(self, event_id: str) -> bool:
+        """A request was refused; return whether it was one of these."""
+        job = next((job for job in self._jobs.values() if event_id and job.event_id == event_id), None)
+        if job is not None:
+            self._finish(job, failed=True)
+        return job is not None
+
+    def silence(self) -> None:
+        """Call off what is spoken; what is written goes on."""
+        for job in self._jobs.values():
+            if job.kind in _SPOKEN and not job.cancelled:
+                job.cancelled = True
+                if job.response_id:
+                    self._outbox.send(ResponseCancel(response_id=job.response_id))
+
+    def lose(self) -> None:
+        """The connection is gone, and the jobs with it."""
+        for job in list(self._jobs.values()):
+            self._finish(job, failed=True)
+
+    def _job_of(self, response_id: str) -> _Job | None:
+        if not response_id:
+            return None
+        return next((job for job in self._jobs.values() if job.response_id == response_id), None)
+
+    def _finish(self, job: _Job, *, failed: bool) -> None:
+        del self._jobs[f"j{job.number}"]
+        if job.kind is AsideKind.TITLE and not failed:
+            title, _, topic = job.text.strip().partition("|")
+            self._outbox.do(ShowTitle(clipped(title, 60).strip(" \"'.«»"), clipped(topic, 24).strip(" .")))
+        self._show(job, done=True, failed=failed)
+
+    def _show(self, job: _Job, *, done: bool = False, failed: bool = False) -> None:
+        if job.kind in _SHOWN:
+            self._outbox.do(ShowAside(AsideState(job.number, job.kind, job.text, done=done, failed=failed)))
+
+
+def _params(aside: AsideAsked, name: str, question: Item | None) -> ResponseParams:
+    spoken = aside.kind in _SPOKEN
+    seen = [Item(type="item_reference", id=item_id) for item_id in aside.item_ids]
+    if question is not None:
+        seen.append(question)
+    exact = f"Say exactly the following, nothing more, in the language it is written in: {aside.text}"
+    return ResponseParams(
+        conversation="none",
+        input=seen if seen or spoken else UNSET,  # empty: no context at all; unset: the whole conversation
+        instructions=exact if spoken else _TASKS[aside.kind],
+        output_modalities=["audio" if spoken else "text"],
+        audio=AudioConfig(output=AudioOutput(voice=aside.voice)) if aside.voice else UNSET,
+        tools=[],
+        metadata={JOB: name, "purpose": aside.kind.value},
+    )

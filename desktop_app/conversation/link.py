@@ -1,0 +1,102 @@
+"""The link: OFFLINE until told to connect, CONNECTING until there is a session, ONLINE from then on.
+
+    OFFLINE ──open──▶ CONNECTING ──session.created, session.updated──▶ ONLINE
+       ▲                 │    ▲                                          │
+       └── hopeless, or ─┘    └───────── after a pause ◀── it ended ─────┘
+           MAX_ATTEMPTS
+
+A failed attempt is repeated after growing pauses where that makes sense (`failures.judge`); the pauses begin anew
+only once a link has lived for a while, so a server that accepts and drops is not hammered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from desktop_app.conversation import failures
+from desktop_app.conversation.effects import Connect, DismissNotice, ShowNotice
+from desktop_app.conversation.effects import Link as State
+from desktop_app.conversation.inputs import Disconnected, Timer
+from desktop_app.conversation.outbox import Outbox
+from desktop_app.protocol.events import ErrorBody
+
+CREATED_WITHIN_MS = 15_000
+"""A socket without `session.created` for so long is a failed connect (the guide's connection settings)."""
+UPDATED_WITHIN_MS = 5_000
+STABLE_AFTER_MS = 10_000
+MAX_ATTEMPTS = 5
+FIRST_PAUSE_MS = 500
+LONGEST_PAUSE_MS = 8_000
+
+
+class LinkMachine:
+    """The state of the connection and its attempts. `jitter` returns 0 to 1."""
+
+    def __init__(self, outbox: Outbox, jitter: Callable[[], float]) -> None:
+        self._outbox = outbox
+        self._jitter = jitter
+        self.state = State.OFFLINE
+        self.session_no = 0
+        """Counts sessions: what belongs to an older one means nothing to the present one."""
+        self.last_error: ErrorBody | None = None
+        """The last `error` event of this connection: a close reason alone tells too little."""
+        self._attempts = 0
+
+    @property
+    def online(self) -> bool:
+        """Whether there is a session that is configured."""
+        return self.state is State.ONLINE
+
+    def ask(self) -> None:
+        """The user wants a connection now; attempts are counted anew."""
+        self._attempts = 0
+        self.open()
+
+    def open(self) -> None:
+        """Begin an attempt; what connection there is goes."""
+        self.state = State.CONNECTING
+        self.last_error = None
+        for timer in (Timer.RECONNECT, Timer.SESSION_UPDATED, Timer.STABLE):
+            self._outbox.stop_waiting(timer)
+        self._outbox.do(Connect())
+        # Twice the time: the transport bounds the handshake itself, and the rest begins after it.
+        self._outbox.wake_after(2 * CREATED_WITHIN_MS, Timer.SESSION_CREATED)
+
+    def created(self) -> None:
+        """There is a session; it is being configured."""
+        self.session_no += 1
+        self._outbox.stop_waiting(Timer.SESSION_CREATED)
+        self._outbox.wake_after(UPDATED_WITHIN_MS, Timer.SESSION_UPDATED)
+
+    def ready(self) -> None:
+        """The session is configured."""
+        self.state = State.ONLINE
+        self._outbox.stop_waiting(Timer.SESSION_UPDATED)
+        for key in (failures.LINK_KEY, "not-connected"):
+            self._outbox.do(DismissNotice(key))
+        self._outbox.wake_after(STABLE_AFTER_MS, Timer.STABLE)
+
+    def stable(self) -> None:
+        """It has lived long enough for its next end to be the first again."""
+        self._attempts = 0
+
+    def lost(self, facts: Disconnected) -> None:
+        """It could not be made, or is gone: try again after a pause, or leave it to the user."""
+        ending = failures.judge(facts, self.last_error)
+        for timer in (Timer.SESSION_CREATED, Timer.SESSION_UPDATED, Timer.STABLE):
+            self._outbox.stop_waiting(timer)
+        self.state = State.OFFLINE
+        self.last_error = None
+        notice = ending.notice
+        if ending.retry and self._attempts < MAX_ATTEMPTS:
+            self._outbox.wake_after(self._pause_ms(facts.retry_after_ms), Timer.RECONNECT)
+            self._attempts += 1
+            self.state = State.CONNECTING
+        elif ending.retry:
+            notice = replace(notice, hint="Press Reconnect to try again.")
+        self._outbox.do(ShowNotice(notice))
+
+    def _pause_ms(self, asked_ms: int) -> int:
+        longest = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**self._attempts)
+        return max(asked_ms, int(longest * (0.5 + 0.5 * self._jitter())))

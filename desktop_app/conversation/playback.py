@@ -1,0 +1,161 @@
+"""What sounds: the parts handed to the speaker and not heard to their end, with what was received of each.
+
+The server generates faster than real time and does not know what was heard; on a WebSocket only the client can tell
+(the guide's interruption and truncation). After an interruption every unfinished part is told truly: one that was
+partly heard is truncated there, one that nobody heard is deleted, since the server would keep its words. Never more
+is claimed than was received. So near to the end of a finished part that the server would refuse a truncation, the
+part counts as heard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from desktop_app.conversation.effects import EndPart, EntryAction, EntryStatus, Play, StopPlayback
+from desktop_app.conversation.inputs import Heard
+from desktop_app.conversation.outbox import Outbox
+from desktop_app.conversation.transcript import Transcript, heard_characters
+from desktop_app.protocol.events import ConversationItemDelete, ConversationItemTruncate
+from desktop_app.protocol.items import PartId
+from desktop_app.protocol.session_config import PCM_BYTES_PER_MS
+
+NEAR_END_MS = 100
+"""The server's own length of an answer was seen up to 85 ms shorter than what it sent."""
+
+
+@dataclass(slots=True)
+class _Sounding:
+    """A part that was handed to the speaker and is not heard to its end."""
+
+    response_id: str
+    session_no: int | None
+    """The session it came by; None: it is beside the conversation, and no server wants to hear of it."""
+    received_bytes: int = 0
+    ended: bool = False
+
+    @property
+    def received_ms(self) -> int:
+        return self.received_bytes // PCM_BYTES_PER_MS
+
+
+class Playback:
+    """The parts that sound, and the truth about them."""
+
+    def __init__(self, outbox: Outbox, transcript: Transcript) -> None:
+        self._outbox = outbox
+        self._transcript = transcript
+        self._parts: dict[PartId, _Sounding] = {}
+        self.silencing = False
+        """Silence was ordered, and what was heard is not told yet."""
+        self._deaf: set[str] = set()
+        """Responses whose audio is not played because there is no speaker."""
+
+    @property
+    def sounds(self) -> bool:
+        """Whether anything handed over is still unheard."""
+        return bool(self._parts)
+
+    @property
+    def response_ids(self) -> set[str]:
+        """The responses whose audio is not heard to its end."""
+        return {part.response_id for part in self._parts.values()}
+
+    def play(self, part: PartId, pcm: bytes, *, response_id: str, session_no: int | None) -> None:
+        """Hand audio to the speaker."""
+        if response_id in self._deaf:
+            return
+        sounding = self._parts.get(part)
+        if sounding is None:
+            sounding = self._parts[part] = _Sounding(response_id, session_no)
+        sounding.received_bytes += len(pcm)
+        self._outbox.do(Play(part, pcm))
+
+    def end_part(self, part: PartId) -> None:
+        """All audio of a part was received."""
+        sounding = self._parts.get(part)
+        if sounding is not None and not sounding.ended:
+            sounding.ended = True
+            self._outbox.do(EndPart(part))
+
+    def end_item(self, item_id: str) -> None:
+        """All audio of an item was received."""
+        for part in self._parts:
+            if part.item_id == item_id:
+                self.end_part(part)
+
+    def end_response(self, response_id: str) -> None:
+        """All audio of a response was received."""
+        self._deaf.discard(response_id)
+        for part, sounding in self._parts.items():
+            if sounding.response_id == response_id:
+                self.end_part(part)
+
+    def end_all(self) -> None:
+        """Nothing more will be received of anything: the connection is gone."""
+        for part in self._parts:
+            self.end_part(part)
+
+    def finished(self, part: PartId) -> None:
+        """A part was heard to its end."""
+        self._parts.pop(part, None)
+
+    def silence(self) -> bool:
+        """Order silence if anything sounds; return whether what was heard will be told."""
+        if not self._parts or self.silencing:
+            return False
+        self.silencing = True
+        self._outbox.do(StopPlayback())
+        return True
+
+    def forget(self) -> None:
+        """A new conversation: nobody is told what was heard of the old one."""
+        self._parts.clear()
+
+    def stopped(self, heard: tuple[Heard, ...], *, session_no: int | None) -> None:
+        """Tell what was heard of each part; `session_no`: the session that can be told, None if there is none."""
+        self.silencing = False
+        heard_ms = {h.part: h.ms for h in heard}
+        parts, self._parts = self._parts, {}
+        heard_items = {part.item_id for part in parts if heard_ms.get(part, 0) > 0}
+        gone: set[str] = set()
+        for part, sounding in parts.items():
+            if sounding.session_no is None:
+                continue
+            known = sounding.session_no == session_no
+            ms = min(heard_ms.get(part, 0), sounding.received_ms)
+            if ms > 0:
+                self._cut(part, sounding, ms, known=known)
+            elif part.item_id not in heard_items | gone:
+                gone.add(part.item_id)
+                if known:
+                    self._outbox.send(ConversationItemDelete(item_id=part.item_id))
+                self._transcript.remove(part.item_id)
+
+    def failed(self, heard: tuple[Heard, ...]) -> None:
+        """There is no speaker: nothing more can be heard, but the answers can be read, and stay whole."""
+        heard_ms = {h.part: h.ms for h in heard}
+        for part, sounding in self._parts.items():
+            self._deaf.add(sounding.response_id)
+            seconds = heard_ms.get(part, 0) / 1000
+            remark = f"Heard for {seconds:.1f} s; the rest could not be played."
+            self._transcript.change(part.item_id, remark=remark)
+        self._parts.clear()
+
+    def _cut(self, part: PartId, sounding: _Sounding, ms: int, *, known: bool) -> None:
+        if sounding.ended and sounding.received_ms - ms <= NEAR_END_MS:
+            self._transcript.change(part.item_id, status=EntryStatus.COMPLETED)
+            return
+        if known:
+            self._outbox.send(
+                ConversationItemTruncate(item_id=part.item_id, content_index=part.content_index, audio_end_ms=ms)
+            )
+        entry = self._transcript.get(part.item_id)
+        if entry is not None:
+            chars = heard_characters(entry.text, heard_ms=ms, received_ms=sounding.received_ms)
+            self._transcript.change(
+                part.item_id,
+                status=EntryStatus.INTERRUPTED,
+                heard_chars=chars,
+                heard_ms=ms,
+                action=EntryAction.SAY_THE_REST,
+            )

@@ -1,0 +1,133 @@
+"""The microphone: CLOSED, OPENING (no sample yet), OPEN, CLOSING (the release tail is still to come).
+
+Push to talk: what is captured is appended to the server's buffer and counted; at the end it is committed, cleared
+if the server would refuse it as too short, or thrown away if it was called off. Hands-free: the microphone stays
+open and the server finds the turns; it needs a continuous stream, so a muted microphone sends silence, not nothing
+(the guide's turn detection).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from desktop_app.conversation.effects import CloseMic, DismissNotice, OpenMic, ShowNotice
+from desktop_app.conversation.outbox import Outbox
+from desktop_app.errors import Notice
+from desktop_app.protocol.events import InputAudioBufferAppend, InputAudioBufferClear, InputAudioBufferCommit
+from desktop_app.protocol.session_config import MIN_COMMIT_MS, PCM_BYTES_PER_MS
+
+_MIN_BYTES = MIN_COMMIT_MS * PCM_BYTES_PER_MS
+_TOO_SHORT = "too-short"
+
+
+class State(Enum):
+    """What the microphone does."""
+
+    CLOSED = "closed"
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSING = "closing"
+
+
+class Talk:
+    """The microphone and the turn that is spoken into it."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.state = State.CLOSED
+        self.continuous = False
+        """Open for as long as turns are found by the server."""
+        self.muted = False
+        self._appended_bytes = 0
+        self._called_off = False
+        self._again = False
+        """Pressed again during the release tail."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is captured."""
+        return self.state is State.CLOSED
+
+    @property
+    def held(self) -> bool:
+        """Whether push-to-talk is down."""
+        return self.state in (State.OPENING, State.OPEN) and not self.continuous
+
+    def begin(self, *, continuous: bool = False) -> None:
+        """Start capturing into an empty buffer."""
+        self._outbox.send(InputAudioBufferClear())
+        self.continuous = continuous
+        self._capture()
+        self._outbox.do(OpenMic())
+
+    def begin_again(self) -> None:
+        """Pressed during the release tail: the microphone ends that talk at once and goes on recording."""
+        self._again = True
+        self._outbox.do(OpenMic())
+
+    def started(self) -> None:
+        """The first real sample is there."""
+        if self.state is State.OPENING:
+            self.state = State.OPEN
+
+    def captured(self, pcm: bytes) -> None:
+        """Append a block."""
+        if self.state is State.CLOSED or self._called_off:
+            return
+        self._appended_bytes += len(pcm)
+        self._outbox.send(InputAudioBufferAppend(audio=bytes(len(pcm)) if self.muted and self.continuous else pcm))
+
+    def release(self) -> None:
+        """Push-to-talk went up."""
+        if self._again:
+            self._again = False
+        elif self.held:
+            self._close()
+
+    def call_off(self) -> None:
+        """Throw away what is being said."""
+        self._called_off = True
+        self._again = False
+        if self.state in (State.OPENING, State.OPEN):
+            self._close()
+
+    def ended(self, *, online: bool) -> bool:
+        """The last block was delivered: commit, clear or forget. Return whether an answer is to be asked for."""
+        if self.state is State.CLOSED:
+            return False
+        again, self._again = self._again, False
+        self.state = State.CLOSED
+        committed = online and self._finish(explain=not again)
+        if again:
+            self._capture()
+        return committed and not again
+
+    def failed(self, *, online: bool) -> bool:
+        """The microphone is gone; what was said so far counts. Return whether an answer is to be asked for."""
+        was_open = self.state is not State.CLOSED
+        self.state = State.CLOSED
+        self._again = False
+        return was_open and online and self._finish(explain=False)
+
+    def _capture(self) -> None:
+        self.state = State.OPENING
+        self._appended_bytes = 0
+        self._called_off = False
+
+    def _close(self) -> None:
+        self.state = State.CLOSING
+        self._outbox.do(CloseMic())
+
+    def _finish(self, *, explain: bool) -> bool:
+        if self._called_off or self.continuous:
+            self._outbox.send(InputAudioBufferClear())
+            return False
+        if self._appended_bytes >= _MIN_BYTES:
+            self._outbox.do(DismissNotice(_TOO_SHORT))
+            self._outbox.send(InputAudioBufferCommit())
+            return True
+        self._outbox.send(InputAudioBufferClear())
+        if explain:
+            hint = "Hold the key for as long as you speak."
+            self._outbox.do(ShowNotice(Notice("That was too short to hear.", hint, key=_TOO_SHORT)))
+        return False
