@@ -9,7 +9,9 @@ import io
 import json
 import os
 import re
+import runpy
 import shutil
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ import msgspec
 import pytest
 
 from desktop_app.errors import WeightsError
-from desktop_app.local_server import models
+from desktop_app.local_server import fetching, models
 from desktop_app.local_server.models import (
     Address,
     Member,
@@ -135,8 +137,8 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_INDEX_URL", served.url + "/simple")
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(models, "_pip_files", list)
-    monkeypatch.setattr(models, "RETRY_PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(fetching, "_pip_files", list)
+    monkeypatch.setattr(fetching, "RETRY_PAUSES_S", (0.01, 0.01))
     yield served
     if served.stall is not None:
         served.stall.set()
@@ -405,13 +407,13 @@ def test_a_file_is_read_once_and_again_when_it_changed(
 ) -> None:
     Weights(tmp_path, manifest=_manifest(server)).fetch_now("toy")
     read: list[str] = []
-    really = models._hash_of
+    really = models.hash_of
 
     def noted(path: Path) -> str:
         read.append(path.name)
         return really(path)
 
-    monkeypatch.setattr(models, "_hash_of", noted)
+    monkeypatch.setattr(models, "hash_of", noted)
     weights = Weights(tmp_path, manifest=_manifest(server))
     assert weights.state("toy") is State.READY
     assert read == []
@@ -485,10 +487,10 @@ def test_the_configuration_of_pip_is_read(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("PIP_INDEX_URL", raising=False)
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
-    assert models._pip_option("index-url") == ["https://index.example/simple"]
-    assert models._pip_option("find-links") == ["/a", "/b"]
+    assert fetching._pip_option("index-url") == ["https://index.example/simple"]
+    assert fetching._pip_option("find-links") == ["/a", "/b"]
     monkeypatch.setenv("PIP_INDEX_URL", "https://other.example/simple")
-    assert models._pip_option("index-url") == ["https://other.example/simple"]
+    assert fetching._pip_option("index-url") == ["https://other.example/simple"]
 
 
 def test_wheels_in_a_folder_of_find_links_are_found(
@@ -526,6 +528,16 @@ def test_the_command_line_lists_fetches_and_verifies(tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.usefixtures("toys")
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+def test_the_module_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["models", "fetch", "--to", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("desktop_app.local_server.models", run_name="__main__")
+    assert ended.value.code == 0
+    assert (tmp_path / "toy" / "model.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.usefixtures("toys")
 def test_the_command_line_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert models.main(["fetch", "--to", str(tmp_path), "nothing"]) == 1
     assert "There are no weights called “nothing”. Choose from toy." in capsys.readouterr().err
@@ -539,7 +551,7 @@ def test_ctrl_c_ends_the_command_and_keeps_what_came(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(models._Fetch, "_take", interrupt)
+        patched.setattr(fetching._Fetch, "_take", interrupt)
         assert models.main(["fetch", "--to", str(tmp_path)]) == 130
     assert "goes on where it stopped" in capsys.readouterr().err
     assert models.main(["fetch", "--to", str(tmp_path)]) == 0
