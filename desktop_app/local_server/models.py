@@ -356,6 +356,6 @@ def megabytes(size: int) -> str:
 
 if __name__ == "__main__":
     # the module that `fetching` imports, not its double that is being run: their classes are not the same
-    from desktop_app.local_server import models
+    from desktop_app.local_server import models  # noqa: PLW0406 - on purpose
 
     sys.exit(models.main())
