@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import msgspec
 
 from desktop_app.errors import Notice, SettingsError, Severity
+from desktop_app.files import write_atomically
 
 FILE_NAME = "settings.json"
 INSTRUCTIONS = (
@@ -114,25 +114,12 @@ class SettingsFile:
             before = content.get(area)
             content[area] = {**before, **values} if isinstance(before, dict) else values
         try:
-            self._write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+            write_atomically(self._path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise SettingsError(
                 f"The settings could not be saved: {error.strerror}.", f"Check that {self._path} can be written."
             ) from error
         self._kept = content
-
-    def _write(self, text: str) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{FILE_NAME}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self._path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
     def _not_ours(self, why: str) -> Loaded:
         """Put a file that cannot be read aside, so that nothing of it is lost when ours is written."""

@@ -40,6 +40,7 @@ ALLOWED = [
     ("conversation.inputs", "import desktop_app.protocol.events"),
     ("local_server.server", "import websockets, numpy, desktop_app.protocol.events, desktop_app.errors"),
     ("settings", "import desktop_app.errors"),
+    ("endpoints", "import desktop_app.settings, desktop_app.protocol.events"),
 ]
 
 FORBIDDEN = [
@@ -62,6 +63,7 @@ FORBIDDEN = [
     ("protocol.events", "desktop_app.errors", "rooms"),
     ("settings", "desktop_app.protocol.items", "leaves"),
     ("errors", "desktop_app.protocol.items", "leaves"),
+    ("settings", "desktop_app.endpoints", "rooms"),
     ("local_server.pipeline", "desktop_app.conversation.inputs", "server"),
     ("audio.speaker", "desktop_app.protocol.events", "audio"),
     ("audio.speaker", "desktop_app.conversation.conversation", "audio"),
