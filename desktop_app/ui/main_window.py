@@ -16,6 +16,9 @@ from PySide6.QtGui import (
     QAction,
     QCloseEvent,
     QColor,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
     QIcon,
     QKeyEvent,
     QKeySequence,
@@ -43,10 +46,11 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Entry, Link, Turn, VoiceState
-from desktop_app.errors import Notice
+from desktop_app.errors import Notice, Severity
 from desktop_app.protocol.session_config import SessionConfig
-from desktop_app.ui.composer import Composer
+from desktop_app.ui.composer import Composer, has_attachment
 from desktop_app.ui.notices import NoticesBar
+from desktop_app.ui.screenshot import Screenshot
 from desktop_app.ui.talk_button import HALO_PX, HEIGHT_PX, TalkButton
 from desktop_app.ui.talk_key import Hold, TalkKey
 from desktop_app.ui.theme import COLUMN_PX, GRID, Theme, plain_tip
@@ -69,6 +73,12 @@ TURN_WORDS = {
     Turn.USING_TOOL: "Using a tool…",
     Turn.SPEAKING: "Speaking",
 }
+NO_SCREENSHOT = Notice(
+    "This system does not let programs take pictures of the screen.",
+    "Take one with the system's own key (often Print) and paste or drop it here.",
+    Severity.WARNING,
+    "screenshot",
+)
 
 
 class ElidedLabel(QLabel):
@@ -129,7 +139,12 @@ class MainWindow(QMainWindow):
     talk_pressed = Signal()
     talk_released = Signal()
     stop_pressed = Signal()
-    text_entered = Signal(str)
+    message_entered = Signal(str, tuple, bool, bool)
+    """Text, data URIs of pictures, answer in writing, wait until the present answer was heard."""
+    files_given = Signal(list)
+    """Paths of pictures and sound files: whoever reads them calls `add_image`, or shows why not."""
+    image_given = Signal(bytes, str)
+    """A PNG file that was pasted or is a screenshot, and its name: it comes back by `add_image`, scaled."""
     voice_chosen = Signal(str)
     new_conversation_asked = Signal()
     reconnect_asked = Signal()
@@ -155,6 +170,7 @@ class MainWindow(QMainWindow):
         self._has_closed = False
         self.setWindowTitle(PRODUCT)
         self.setWindowIcon(QIcon(theme.mark(128)))
+        self.setAcceptDrops(True)
         self.setMinimumSize(theme.px(360), theme.px(480))
         room = self.screen().availableSize() - QSize(theme.px(12 * GRID), theme.px(16 * GRID))
         self.resize(QSize(theme.px(760), theme.px(760)).boundedTo(room))
@@ -163,6 +179,7 @@ class MainWindow(QMainWindow):
         self._view = TranscriptView(self.transcript, theme)
         self._notices = NoticesBar(theme)
         self._composer = Composer(theme)
+        self._screenshot = Screenshot(self, theme)
         self._talk = TalkButton(theme, self._key_name)
         self._stop = QToolButton()
         self._voice = VoicePicker(theme)
@@ -271,6 +288,10 @@ class MainWindow(QMainWindow):
         self._subject = " · ".join(part for part in (title, topic) if part)
         self._show_endpoint()
 
+    def add_image(self, data_uri: str, name: str) -> None:
+        """Attach a picture to what is being written: a data URI, PNG or JPEG, scaled to what is sent."""
+        self._composer.add_image(data_uri, name)
+
     # --- what else the program shows --------------------------------------------------------------
 
     def set_level(self, level: float) -> None:
@@ -309,6 +330,23 @@ class MainWindow(QMainWindow):
             self._has_closed = True
             self.closing.emit()
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take pictures, files and text, wherever in the window they are let go."""
+        data = event.mimeData()
+        if has_attachment(data) or data.hasText():
+            event.acceptProposedAction()
+            self._composer.show_drop(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Look as before."""
+        self._composer.show_drop(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Attach what was let go."""
+        self._composer.show_drop(False)
+        if self._composer.take(event.mimeData()):
+            event.acceptProposedAction()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let words give way to icons where it is narrow."""
         super().resizeEvent(event)
@@ -339,8 +377,7 @@ class MainWindow(QMainWindow):
         order = (
             self._view,
             self._notices,
-            self._composer.line,
-            self._composer.send_button,
+            *self._composer.stops,
             self._talk,
             self._stop,
             self._voice,
@@ -422,6 +459,7 @@ class MainWindow(QMainWindow):
         for action in (self._new, self._help):
             self.addAction(action)
         self.addAction(self._quit)
+        self.addActions(self._composer.actions_for_window)
         self._menu_button.setMenu(self._menu)
         self._menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._menu_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -444,7 +482,13 @@ class MainWindow(QMainWindow):
         self._talk_key.released.connect(self.talk_released)
         self._stop.clicked.connect(self.stop_pressed)
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._stop_by_key)
-        self._composer.text_entered.connect(self.text_entered)
+        self._composer.message_entered.connect(self.message_entered)
+        self._composer.files_given.connect(self.files_given)
+        self._composer.image_given.connect(self.image_given)
+        self._composer.screen_asked.connect(self._screenshot.take_screen)
+        self._composer.region_asked.connect(lambda: self._screenshot.take_region(self.screen()))
+        self._screenshot.taken.connect(lambda image: self._composer.give_image(image, "Screenshot"))
+        self._screenshot.refused.connect(lambda: self.show_notice(NO_SCREENSHOT))
         self._view.typed.connect(self._composer.type_on)
         self._voice.voice_chosen.connect(self.voice_chosen)
         self._voice.new_conversation_asked.connect(self.new_conversation_asked)
@@ -570,6 +614,9 @@ class _HelpDialog(QDialog):
             (native("Esc"), "Stop the answer"),
             (native("Return"), "Send what is typed"),
             (native("Shift+Return"), "New line"),
+            (native("Ctrl+Return"), "Send, and ask once the answer was heard"),
+            (native(standard.Open), "Attach a picture or a sound file"),
+            (native("Ctrl+Shift+S"), "Attach a screenshot of a region"),
             (native(standard.New), "New conversation"),
             (native(standard.Copy), "Copy what is selected in the transcript"),
             (native(standard.HelpContents), "This help"),

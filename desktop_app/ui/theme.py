@@ -315,6 +315,9 @@ def _style_sheet(theme: Theme) -> str:
     QToolButton[kind="stop"]:pressed {{ background: {p.line}; }}
     QToolButton[kind="stop"]:disabled {{ background: transparent; border-color: {p.line}; }}
     QToolButton[kind="stop"]:focus {{ border: {px(2)}px solid {p.accent}; }}
+    QToolButton[kind="switch"]:checked {{ background: {p.accent_tint}; color: {p.accent}; font-weight: 600; }}
+    QToolButton[kind="switch"]:checked:hover {{ background: {p.selection}; }}
+    QToolButton[kind="switch"]:focus {{ border-color: {p.accent}; }}
     QToolButton[kind="float"] {{
         background: {p.surface}; border: {px(1)}px solid {p.edge}; border-radius: {px(18)}px; }}
     QToolButton[kind="float"]:hover {{ background: {p.hover}; }}

@@ -124,7 +124,7 @@ def test_without_a_microphone_one_can_type(run_async: RunAsync, no_sound: None, 
             await reader.until(reader.notices, "a word about the connection or the microphone")
             reader.window.talk_released.emit()
             await _pressed_until_told(reader, "microphone")
-            reader.window.text_entered.emit("Can you hear me?")
+            reader.window.message_entered.emit("Can you hear me?", (), False, False)
             await reader.until(lambda: any(WORDS in text for text in reader.texts()), "the answer")
             assert not server.events(InputAudioBufferCommit)
 
@@ -239,7 +239,7 @@ async def _pressed_until_told(reader: Reader, part: str) -> None:
 
 async def _typed_until_sent(reader: Reader, server: ScriptedServer) -> None:
     for _ in range(100):
-        reader.window.text_entered.emit("Can you hear me?")
+        reader.window.message_entered.emit("Can you hear me?", (), False, False)
         if server.events(ConversationItemCreate):
             return
         await asyncio.sleep(0.05)

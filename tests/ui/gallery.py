@@ -9,22 +9,26 @@ import argparse
 import math
 import os
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt
-from PySide6.QtGui import QColor, QPainter, QPixmap
-from PySide6.QtWidgets import QApplication, QDialog
+from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
+from PySide6.QtWidgets import QApplication, QDialog, QToolButton, QWidget
 
 from desktop_app.conversation.effects import Entry, EntryStatus, Link, Role, Turn, VoiceState
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.ui.main_window import MainWindow
+from desktop_app.ui.pictures import png_of
 from desktop_app.ui.theme import Appearance, Theme
 
 SIZES = {"narrow": (360, 640), "wide": (1180, 760), "usual": (760, 760), "small": (360, 480)}
+W = TypeVar("W", bound=QWidget)
 VOICES = ("anna", "ben", "clara", "david", "emil")
 
 ANSWER = (
@@ -52,6 +56,25 @@ def _ready(window: MainWindow) -> None:
     window.set_endpoint_name("Offline assistant", "small models on this computer")
     window.show_link(Link.ONLINE)
     window.show_voice(VoiceState(VOICES, "anna"))
+
+
+def _picture(width: int, height: int, top: str, bottom: str) -> str:
+    """Return a picture with a horizon and a sun, as a data URI."""
+    image = QImage(width, height, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    painter.fillRect(0, 0, width, height // 2, QColor(top))
+    painter.fillRect(0, height // 2, width, height, QColor(bottom))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor("#fff3b0"))
+    painter.drawEllipse(QPoint(width * 2 // 3, height // 2), height // 5, height // 5)
+    painter.end()
+    return "data:image/png;base64," + b64encode(png_of(image)).decode()
+
+
+def _named(window: MainWindow, name: str, kind: type[W]) -> W:
+    found = window.findChild(kind, name)
+    assert found is not None
+    return found
 
 
 def _user(number: int, text: str, *, spoken: bool = True) -> Entry:
@@ -227,6 +250,26 @@ def typing(window: MainWindow) -> None:
     window._composer.line.setFocus()
 
 
+def attached(window: MainWindow) -> None:
+    _talked(window)
+    for number, (top, bottom) in enumerate((("#7fc8e8", "#2d6a4f"), ("#f4b860", "#9d4edd"))):
+        window.add_image(_picture(320, 200, top, bottom), f"photo {number}.jpg")
+    window.add_image("data:image/png;base64,AAAA", "broken.png")
+    window.give_back_text("Where was this taken, and what time of the day is it?")
+    _named(window, "written", QToolButton).setChecked(True)
+
+
+def dropping(window: MainWindow) -> None:
+    _talked(window)
+    window._composer.show_drop(True)
+
+
+def attach_menu(window: MainWindow) -> None:
+    _talked(window)
+    button = _named(window, "attach", QToolButton)
+    button.menu().popup(button.mapToGlobal(button.rect().topLeft()) - QPoint(0, button.menu().sizeHint().height()))
+
+
 def selected(window: MainWindow) -> None:
     _talked(window)
     window.activateWindow()
@@ -266,13 +309,14 @@ def focus_talk(window: MainWindow) -> None:
     _talked(window)
     window.activateWindow()
     QApplication.processEvents()
-    window._composer.setFocus()
+    window._composer.line.setFocus()
     window._talk.setFocus(Qt.FocusReason.TabFocusReason)
 
 
 SCENES: tuple[Callable[[MainWindow], None], ...] = (
     starting, fetching, ready, idle, opening, listening, thinking, speaking, interrupted, endings,
-    long_texts, scripts, offline, notices, bug, typing, selected, scrolled_up, voices, voices_locked,
+    long_texts, scripts, offline, notices, bug, typing, attached, dropping, attach_menu, selected,
+    scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
 )  # fmt: skip
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
-from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QColor, QGuiApplication, QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
 from desktop_app.ui.composer import Composer
+from desktop_app.ui.pictures import png_of
 from desktop_app.ui.theme import Theme
 
 ENTER, SHIFT = Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier
@@ -27,7 +31,7 @@ def composer(qtbot: QtBot, theme: Theme) -> Composer:
 @pytest.fixture
 def sent(composer: Composer) -> list[str]:
     texts: list[str] = []
-    composer.text_entered.connect(texts.append)
+    composer.message_entered.connect(lambda text, *_: texts.append(text))
     return texts
 
 
@@ -60,7 +64,7 @@ def test_the_button_sends_as_well(composer: Composer, sent: list[str]) -> None:
 
 
 def test_a_text_given_back_while_it_is_sent_stands_in_the_line(composer: Composer) -> None:
-    composer.text_entered.connect(composer.give_back)
+    composer.message_entered.connect(lambda text, *_: composer.give_back(text))
     QTest.keyClicks(composer.line, "hello")
     QTest.keyClick(composer.line, ENTER)
     assert composer.text == "hello"
@@ -103,3 +107,143 @@ def test_what_was_typed_elsewhere_goes_on_here(composer: Composer) -> None:
     QTest.keyClicks(composer.line, "a")
     composer.type_on("b")
     assert composer.text == "ab"
+
+
+# --- pictures, files, and how it is sent ----------------------------------------------------------
+
+
+def picture(width: int = 40, height: int = 30, colour: str = "#0b6b58") -> QImage:
+    image = QImage(width, height, QImage.Format.Format_RGB32)
+    image.fill(QColor(colour))
+    return image
+
+
+def data_uri(image: QImage) -> str:
+    return "data:image/png;base64," + b64encode(png_of(image)).decode()
+
+
+@pytest.fixture
+def messages(composer: Composer) -> list[tuple[str, tuple[str, ...], bool, bool]]:
+    sent: list[tuple[str, tuple[str, ...], bool, bool]] = []
+    composer.message_entered.connect(lambda *message: sent.append(message))
+    return sent
+
+
+def tiles(composer: Composer) -> list[QToolButton]:
+    found = [b for b in composer.findChildren(QToolButton) if b.accessibleName().startswith("Attached: ")]
+    return [button for button in found if not button.isHidden()]
+
+
+def test_control_and_enter_wait_for_the_answer(composer: Composer, messages: list[object]) -> None:
+    QTest.keyClicks(composer.line, "later")
+    QTest.keyClick(composer.line, ENTER, Qt.KeyboardModifier.ControlModifier)
+    assert messages == [("later", (), False, True)]
+
+
+def test_the_switch_asks_for_an_answer_in_writing_and_says_so(composer: Composer, messages: list[object]) -> None:
+    switch = composer.findChild(QToolButton, "written")
+    assert isinstance(switch, QToolButton)
+    assert "Written" not in switch.text()
+    switch.click()
+    assert "Written" in switch.text()
+    QTest.keyClicks(composer.line, "quietly")
+    composer.send()
+    assert messages == [("quietly", (), True, False)]
+
+
+def test_where_every_answer_is_written_there_is_nothing_to_switch(composer: Composer) -> None:
+    composer.set_always_written(True)
+    switch = composer.findChild(QToolButton, "written")
+    assert isinstance(switch, QToolButton)
+    assert not switch.isEnabled()
+    assert "Written" in switch.text()
+    composer.set_always_written(False)
+    assert switch.isEnabled()
+    assert not composer.written
+
+
+def test_pictures_go_with_the_text_and_alone(composer: Composer, messages: list[object]) -> None:
+    uri = data_uri(picture())
+    composer.add_image(uri, "green.png")
+    assert composer.send_button.isEnabled()
+    composer.send()
+    composer.add_image(uri, "green.png")
+    QTest.keyClicks(composer.line, "what is this?")
+    composer.send()
+    assert messages == [("", (uri,), False, False), ("what is this?", (uri,), False, False)]
+    assert composer.images == ()
+    assert tiles(composer) == []
+
+
+@pytest.mark.parametrize("how", ["click", "delete"])
+def test_a_picture_can_be_taken_away(composer: Composer, how: str) -> None:
+    composer.add_image(data_uri(picture()), "one.png")
+    composer.add_image("data:image/png;base64,AAAA", "broken.png")
+    first = tiles(composer)[0]
+    if how == "click":
+        first.click()
+    else:
+        QTest.keyClick(first, Qt.Key.Key_Delete)
+    assert composer.images == ("data:image/png;base64,AAAA",)
+    assert len(tiles(composer)) == 1
+    assert not composer.grab().isNull()
+
+
+def test_a_text_that_comes_back_brings_its_pictures(composer: Composer) -> None:
+    uri = data_uri(picture())
+    composer.add_image(uri, "green.png")
+    QTest.keyClicks(composer.line, "see")
+    composer.send()
+    composer.give_back("another")
+    assert not composer.images
+    composer.give_back("see")
+    assert composer.images == (uri,)
+    assert composer.text == "see\nanother"
+
+
+def test_a_picture_that_came_back_alone_is_attached_again(composer: Composer) -> None:
+    uri = data_uri(picture())
+    composer.add_image(uri, "green.png")
+    composer.send()
+    composer.give_back("")
+    assert (composer.images, composer.text) == ((uri,), "")
+
+
+def test_a_pasted_picture_goes_up_as_png(composer: Composer, qtbot: QtBot) -> None:
+    data = QMimeData()
+    data.setImageData(picture())
+    QGuiApplication.clipboard().setMimeData(data)
+    with qtbot.waitSignal(composer.image_given) as given:
+        composer.line.paste()
+    raw, name = given.args
+    assert raw.startswith(b"\x89PNG")
+    assert QImage.fromData(raw) == picture()
+    assert name
+
+
+def test_pasted_files_go_up_as_paths(composer: Composer, qtbot: QtBot) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile("/a/b.png"), QUrl("https://example.org/c"), QUrl.fromLocalFile("/a/d.wav")])
+    QGuiApplication.clipboard().setMimeData(data)
+    with qtbot.waitSignal(composer.files_given) as given:
+        composer.line.paste()
+    assert given.args == [["/a/b.png", "/a/d.wav"]]
+    assert composer.text == ""
+
+
+def test_text_with_a_picture_of_itself_is_text(composer: Composer, qtbot: QtBot) -> None:
+    data = QMimeData()
+    data.setImageData(picture())
+    data.setText("a cell of a table")
+    QGuiApplication.clipboard().setMimeData(data)
+    with qtbot.assertNotEmitted(composer.image_given):
+        composer.line.paste()
+    assert composer.text == "a cell of a table"
+
+
+def test_a_suggestion_takes_the_place_of_the_text_and_undo_brings_it_back(composer: Composer) -> None:
+    QTest.keyClicks(composer.line, "mine")
+    composer.fill("suggested")
+    assert composer.text == "suggested"
+    composer.line.undo()
+    assert composer.text == "mine"

@@ -109,7 +109,7 @@ def test_what_the_user_does_goes_up(window: MainWindow, qtbot: QtBot) -> None:
     window.show_voice(VoiceState(("anna", "ben"), "anna"))
     window.show_notice(Notice("Lost.", severity=Severity.ERROR, action=NoticeAction.RECONNECT))
     steps: list[tuple[SignalInstance, object]] = [
-        (window.text_entered, lambda: QTest.keyClick(widget(window, "message"), Qt.Key.Key_Return)),
+        (window.message_entered, lambda: QTest.keyClick(widget(window, "message"), Qt.Key.Key_Return)),
         (window.voice_chosen, widget(window, "voice").menu().actions()[1].trigger),  # type: ignore[attr-defined]
         (
             window.new_conversation_asked,
@@ -184,10 +184,10 @@ def test_tab_goes_round_through_everything(window: MainWindow) -> None:
     QTest.keyClicks(widget(window, "message"), "x")
     widget(window, "transcript").setFocus()
     order = ["transcript"]
-    for _ in range(6):
+    for _ in range(8):
         QTest.keyClick(focused(), Qt.Key.Key_Tab)
         order.append(focused().objectName())
-    assert order == ["transcript", "message", "send", "talk", "stop", "voice", "menu"]
+    assert order == ["transcript", "attach", "message", "written", "send", "talk", "stop", "voice", "menu"]
 
 
 @pytest.mark.qt_log_ignore("This plugin does not support")
