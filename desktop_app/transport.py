@@ -2,20 +2,35 @@
 
 One task connects, then reads; a second one writes from a queue, because the order of events has a meaning
 (append, commit, response.create) that several senders could not keep. Every attempt ends in exactly one
-`Disconnected`, unless it was called off.
+`Disconnected`, unless it was called off: then nothing more is heard of it, though its socket may take a moment to
+close behind the next one's back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
+import re
+import socket as sockets
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidHeader,
+    InvalidProxy,
+    InvalidStatus,
+    InvalidURI,
+)
+from websockets.uri import parse_uri
 
 from desktop_app import __version__
 from desktop_app.conversation.inputs import Disconnected, Input, Received
@@ -25,26 +40,41 @@ from desktop_app.protocol import codec
 from desktop_app.protocol.events import ClientEvent, ServerEvent, UnknownEvent
 from desktop_app.tasks import start_task
 
-OPEN_TIMEOUT_S = 15
+OPEN_WITHIN_S = 15.0
 PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 60
 """Long: a peer that is busy for a while is not dead."""
-CLOSE_TIMEOUT_S = 3
-MAX_QUEUED = 3_000
-"""Events waiting to be written: a minute of speech. A network that takes less than that is gone."""
+CLOSE_WITHIN_S = 3.0
+MAX_WAITING_BYTES = 8 * 2**20
+"""What may wait to be written: two minutes of speech. A network that takes less than that is gone, and only this
+tells: with full buffers the library's pings wait in the same queue, and their deadline never begins."""
+LONGEST_WAIT_S = 3600
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 _log = logging.getLogger(__name__)
+_wire_log = logging.getLogger(f"{__name__}.wire")
+_wire_log.setLevel(logging.INFO)  # at DEBUG the library writes down every header, and one of them is the key
 
 
 class WebSocketTransport:
     """The connection. `endpoint` is asked for at every attempt: the local server may have to be started first."""
 
-    def __init__(self, endpoint: Callable[[], Awaitable[Endpoint]], post: Callable[[Input], None]) -> None:
+    def __init__(
+        self,
+        endpoint: Callable[[], Awaitable[Endpoint]],
+        post: Callable[[Input], None],
+        *,
+        open_within_s: float = OPEN_WITHIN_S,
+        close_within_s: float = CLOSE_WITHIN_S,
+    ) -> None:
         self._endpoint = endpoint
         self._post = post
+        self._open_within_s = open_within_s
+        self._close_within_s = close_within_s
         self._attempt: asyncio.Task[None] | None = None
-        self._outgoing: asyncio.Queue[ClientEvent] | None = None
+        self._outgoing: _Outgoing | None = None
+        self._called_off: set[asyncio.Task[None]] = set()
+        """Attempts nobody is interested in any more, whose sockets are still closing."""
 
     def connect(self) -> None:
         """Start connecting, or drop what there is and start anew."""
@@ -54,54 +84,85 @@ class WebSocketTransport:
     def send(self, event: ClientEvent) -> None:
         """Queue an event; without a connection it is dropped."""
         if self._outgoing is not None:
-            self._outgoing.put_nowait(event)
+            self._outgoing.put(codec.encode(event))
 
     def disconnect(self) -> None:
         """Close; nothing more is posted of this connection."""
         attempt, self._attempt, self._outgoing = self._attempt, None, None
         if attempt is not None:
+            self._called_off.add(attempt)
+            attempt.add_done_callback(self._called_off.discard)
             attempt.cancel()
 
     async def close(self) -> None:
         """Close and wait until nothing of it is left."""
-        attempt = self._attempt
         self.disconnect()
-        if attempt is not None:
-            with suppress(asyncio.CancelledError):
-                await attempt
+        if self._called_off:
+            await asyncio.wait(self._called_off)
 
     async def _run(self) -> None:
         this = asyncio.current_task()
-        facts = await self._talk()
-        if self._attempt is this:  # a newer attempt may have taken over meanwhile
+        try:
+            facts = await self._talk()
+        except Exception:  # a bug, reported as every task's; but the link must not look alive after it
+            self._end(this, Disconnected(close_code=1006))
+            raise
+        self._end(this, facts)
+
+    def _end(self, attempt: asyncio.Task[None] | None, facts: Disconnected) -> None:
+        if self._attempt is attempt:  # a newer attempt may have taken over meanwhile
             self._attempt = self._outgoing = None
             self._post(facts)
 
     async def _talk(self) -> Disconnected:
         """Connect and read until the end; return how it ended."""
         try:
-            endpoint = await self._endpoint()
-            async with await _open(endpoint) as socket:
-                return await self._exchange(socket)
+            socket = await self._open(await self._endpoint())
         except ParleyError as error:
             return Disconnected(hopeless=error)
         except InvalidStatus as error:
             return _refused(error)
-        except InvalidURI:
+        except (InvalidURI, UnicodeError):
             return Disconnected(hopeless=ParleyError("The endpoint's address is not valid.", "Check --endpoint."))
+        except (InvalidProxy, ImportError):  # the library wants a package of its own for SOCKS
+            return Disconnected(hopeless=_useless_proxy())
         except ssl.SSLCertVerificationError as error:
             return Disconnected(reason=error.verify_message, certificate_failed=True)
         except TimeoutError:
             return Disconnected(reason="it did not answer in time")
+        except InvalidHeader as error:  # its text holds the value, which may be the key
+            return Disconnected(reason=f"invalid {error.name} header")
         except (OSError, InvalidHandshake, EOFError) as error:
             return Disconnected(reason=_words(error))
+        try:
+            return await self._exchange(socket)
+        finally:
+            await self._leave(socket)
+
+    async def _open(self, endpoint: Endpoint) -> ClientConnection:
+        local = urlsplit(endpoint.url).hostname in _LOOPBACK
+        return await _SameOrigin(
+            endpoint.url,
+            additional_headers=dict(endpoint.headers),
+            user_agent_header=f"Parley/{__version__}",
+            max_size=None,  # a retrieved item is as long as what was said
+            compression=None,  # base64 audio does not compress
+            open_timeout=self._open_within_s,
+            ping_interval=PING_INTERVAL_S,
+            ping_timeout=PING_TIMEOUT_S,
+            close_timeout=self._close_within_s,
+            proxy=None if local else True,
+            logger=_wire_log,
+        )
 
     async def _exchange(self, socket: ClientConnection) -> Disconnected:
-        outgoing: asyncio.Queue[ClientEvent] = asyncio.Queue()
-        self._outgoing = outgoing
-        writer = start_task(self._write(socket, outgoing), name="transport writer")
+        this = asyncio.current_task()
+        self._outgoing = outgoing = _Outgoing(socket)
+        writer = start_task(outgoing.write(), name="transport writer")
         try:
-            async for frame in socket:
+            while self._attempt is this:  # what is posted may call this very connection off
+                # Undecoded: a text frame that is no UTF-8 is the codec's business, not the end of the connection.
+                frame = await socket.recv(decode=False)
                 self._post(Received(_decode(frame)))
         except ConnectionClosed:
             pass
@@ -109,38 +170,72 @@ class WebSocketTransport:
             writer.cancel()
         return Disconnected(close_code=socket.close_code or 1006, reason=socket.close_reason or "")
 
-    async def _write(self, socket: ClientConnection, outgoing: asyncio.Queue[ClientEvent]) -> None:
+    async def _leave(self, socket: ClientConnection) -> None:
+        """Close politely, and without asking if the peer does not listen or this is called off in its turn."""
+        # In the middle of an answer the peer's goodbye stands behind much that nobody wants to read any more.
+        start_task(_read_past(socket), name="transport leaving")
+        try:
+            # The library bounds the peer's answer, but not the writing of the goodbye into full buffers.
+            async with asyncio.timeout(self._close_within_s):
+                await socket.close()
+        except TimeoutError:
+            _log.info("the peer does not take our goodbye")
+        finally:
+            socket.transport.abort()
+
+
+class _Outgoing:
+    """What waits to be written to one socket, in order."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._waiting: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting_bytes = 0
+
+    def put(self, text: str) -> None:
+        """Queue a frame; when far too much waits already, give the connection up."""
+        if self._waiting_bytes > MAX_WAITING_BYTES:
+            _log.warning("the network takes nothing any more")
+            self._socket.transport.abort()  # the reader tells
+            return
+        self._waiting_bytes += len(text)
+        self._waiting.put_nowait(text)
+
+    async def write(self) -> None:
+        """Write until the connection ends."""
         try:
             while True:
-                event = await outgoing.get()
-                if outgoing.qsize() > MAX_QUEUED:
-                    _log.warning("the network takes nothing any more: closing")
-                    await socket.close(1001)
-                    return
-                await socket.send(codec.encode(event))
+                text = await self._waiting.get()
+                await self._socket.send(text)
+                self._waiting_bytes -= len(text)
         except ConnectionClosed:
             pass  # the reader tells
 
 
-async def _open(endpoint: Endpoint) -> ClientConnection:
-    local = urlsplit(endpoint.url).hostname in _LOOPBACK
-    return await connect(
-        endpoint.url,
-        additional_headers=dict(endpoint.headers),
-        user_agent_header=f"Parley/{__version__}",
-        max_size=None,  # a retrieved item is as long as what was said
-        compression=None,  # base64 audio does not compress
-        open_timeout=OPEN_TIMEOUT_S,
-        ping_interval=PING_INTERVAL_S,
-        ping_timeout=PING_TIMEOUT_S,
-        close_timeout=CLOSE_TIMEOUT_S,
-        proxy=None if local else True,
-    )
+class _SameOrigin(connect):
+    """Follows a redirect within the origin only: the key is for nobody else, and without it there is no service."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return where to go, or what is to be raised."""
+        try:
+            target = super().process_redirect(exc)
+        except InvalidURI:
+            return exc
+        return target if isinstance(target, str) and _origin(target) == _origin(self.uri) else exc
 
 
-def _decode(frame: str | bytes) -> ServerEvent:
-    if isinstance(frame, bytes):
-        return UnknownEvent(type="", why="a binary frame")
+def _origin(url: str) -> tuple[bool, str, int]:
+    address = parse_uri(url)
+    return address.secure, address.host, address.port
+
+
+async def _read_past(socket: ClientConnection) -> None:
+    with suppress(ConnectionClosed):
+        while True:
+            await socket.recv(decode=False)
+
+
+def _decode(frame: bytes) -> ServerEvent:
     event = codec.decode_server_event(frame)
     if isinstance(event, UnknownEvent):
         _log.info("ignored a frame of type %r: %s", event.type, event.why)
@@ -149,13 +244,43 @@ def _decode(frame: str | bytes) -> ServerEvent:
 
 def _refused(error: InvalidStatus) -> Disconnected:
     response = error.response
-    seconds = response.headers.get("Retry-After", "")
-    wait_ms = int(seconds) * 1000 if seconds.isdecimal() else 0
-    return Disconnected(http_status=response.status_code, retry_after_ms=min(wait_ms, 60_000))
+    wait_s = _seconds(response.headers.get("Retry-After", ""))
+    return Disconnected(http_status=response.status_code, retry_after_ms=int(1000 * wait_s))
+
+
+def _seconds(retry_after: str) -> float:
+    """Return what `Retry-After` asks for: it is a number of seconds or a date. 0 for what is neither."""
+    digits = retry_after.isascii() and retry_after.isdecimal()
+    wait_s = float(retry_after) if digits else _seconds_until(retry_after)
+    return min(max(0.0, wait_s), LONGEST_WAIT_S)
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        then = parsedate_to_datetime(date)
+    except ValueError:
+        return 0.0
+    return (then.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+
+
+def _useless_proxy() -> ParleyError:
+    return ParleyError(
+        "The proxy of this computer's settings cannot be used.",
+        "Set HTTPS_PROXY to an http:// address, or NO_PROXY to the endpoint's host; SOCKS is not supported.",
+    )
 
 
 def _words(error: Exception) -> str:
     """Return what went wrong in the system's words, without addresses and numbers nobody asked for."""
+    if isinstance(error, ssl.SSLError):
+        return "no secure connection"
+    if isinstance(error, OSError) and not isinstance(error, sockets.gaierror):
+        # asyncio writes its own text over the system's; of several addresses it tells all errors in one.
+        found = re.search(r"\[Errno (\d+)\]", str(error))
+        if found is not None:
+            return os.strerror(int(found[1])).lower()
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower() if not isinstance(error, ssl.SSLError) else "no secure connection"
+        return error.strerror.lower()
+    if isinstance(error, ConnectionError):
+        return os.strerror(errno.ECONNRESET).lower()
     return str(error).partition("(")[0].strip() or type(error).__name__
