@@ -23,6 +23,7 @@ _ALIASES = {
     "manhattan": "new york city",
     "big apple": "new york city",
     "la": "los angeles",
+    "los angels": "los angeles",
     "hollywood": "los angeles",
     "sf": "san francisco",
     "frisco": "san francisco",

@@ -45,7 +45,7 @@ _END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=\S)")
 _LINK = re.compile(r"https?:|www\.|@|\.com\b")
 _OWN_NAMES = frozenset(["i", "i'm", "i'd", "i'll", "i've"])
 _PRETENCE = re.compile(
-    r"\b(?:my|mine|our|ours|us|we|we're|we've|me|as an?|i was|i've|i went|i used|"
+    r"\b(?:my|mine|our|ours|us|we|we're|we've|me|as an?|i was|i've|i went|i used|i (?:love|like|enjoy|live|work)|"
     r"he|he's|she|she's|they|they're|they've|his|her|their)\b"
     r"|[()*:;]|\.\.\.|…",
     re.IGNORECASE,

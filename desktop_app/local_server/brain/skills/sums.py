@@ -114,6 +114,10 @@ _PI = re.compile(
 
 _PRIME = re.compile(r"^is (?:the number )?(?P<n>\d{1,9}) (?:a )?prime(?: number)?$")
 
+_OPERATORS = ("plus", "minus", "times", "divided", "power")
+_HOMOPHONES = {"for": 4, "to": 2, "too": 2, "ate": 8, "won": 1}
+"""What speech recognition may write for a number: taken for one right behind an operator."""
+
 _MOST_DIGITS = 60
 
 
@@ -240,7 +244,7 @@ def _say(said: str, value: Fraction, *, rounded: bool) -> str:
     unit = f" {currency[0]}" if currency else ""
     if currency and exact and re.search(r"\.\d$", text):
         text += "0"  # 22.50 dollars
-    if len(said.split()) > 9 or "bracket" in said or _ORDER.match(said):
+    if len(said.split()) > 9 or re.search(r"\bbracket|\b(?:for|too?|ate|won)$", said) or _ORDER.match(said):
         return f"That's {about}{text}{unit}."
     echo = re.sub(r"(?<![.\d])\d{4,}(?![.\d])", lambda m: f"{int(m[0]):,}", said)
     echo = f"the {echo}" if re.match(r"(?:square|cube|cubic) (?:root|of)|factorial", echo) else echo
@@ -388,6 +392,9 @@ class _Parser:
         if re.fullmatch(r"\d{1,60}(?:\.\d{1,30})?|\d{1,60}/\d{1,30}", word):
             self._at += 1
             return Fraction(word)
+        if word in _HOMOPHONES and self._at and self._tokens[self._at - 1] in _OPERATORS:
+            self._at += 1
+            return Fraction(_HOMOPHONES[word])
         if word == "pi":
             self._at += 1
             self.rounded = True

@@ -198,6 +198,8 @@ class Units:
                     rf"^(?:{ask})*{amount} (?:in|into|to|as|is in|are in|expressed in|in terms of|equals how many"
                     rf"|is how many|are how many|equal how many|is what in|in how many) {target}$"
                 ),
+                # "What's 70 kilos and pounds" is how "in" is often misheard.
+                rf"^(?:what is|how much is|convert) {amount} and {target}$",
                 rf"^(?:what|which) {target} is {amount}$",
                 rf"^(?:convert|change|turn) (?:to|into) {target} {amount}$",
             )
