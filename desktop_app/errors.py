@@ -6,6 +6,7 @@
     │   └── KeyRejected         …because of the key
     ├── AudioDeviceError        a microphone or speaker is missing, busy or gone
     ├── SettingsError           the settings file cannot be read or written
+    ├── MediaError              a sound or picture file cannot be used
     ├── WeightsError            a model file is missing, broken or cannot be fetched
     ├── ToolError               a tool, a tool file or an MCP server cannot do what it is asked
     └── LocalServerError        the local server did not start
@@ -54,6 +55,10 @@ class AudioDeviceError(ParleyError):
 
 class SettingsError(ParleyError):
     """The settings file cannot be read or written."""
+
+
+class MediaError(ParleyError):
+    """A sound or picture file cannot be used."""
 
 
 class WeightsError(ParleyError):

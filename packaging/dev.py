@@ -466,7 +466,9 @@ def requirements(need: str) -> List[str]:
 
     try:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-        listed = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["local"]]
+        listed = list(project["project"]["dependencies"])
+        for extra in project["project"]["optional-dependencies"].values():
+            listed += extra
         if need == TEST:
             listed += project["dependency-groups"]["dev"]
     except (ValueError, KeyError) as error:

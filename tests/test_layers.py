@@ -19,6 +19,7 @@ app.py program.py
 ui/__init__.py ui/main_window.py session.py transport.py local_process.py
 audio/__init__.py audio/speaker.py audio/devices.py
 local_server/__init__.py local_server/server.py local_server/pipeline.py
+tools/__init__.py tools/tool.py tools/mcp.py
 settings.py tasks.py endpoints.py
 conversation/__init__.py conversation/conversation.py conversation/inputs.py
 protocol/__init__.py protocol/events.py protocol/items.py
@@ -41,6 +42,8 @@ ALLOWED = [
     ("local_server.server", "import websockets, numpy, desktop_app.protocol.events, desktop_app.errors"),
     ("settings", "import desktop_app.errors"),
     ("endpoints", "import desktop_app.settings, desktop_app.protocol.events"),
+    ("tools.tool", "import desktop_app.protocol.items, desktop_app.errors, desktop_app.tasks"),
+    ("tools.mcp", "import mcp, mcp_types, anyio, desktop_app.tools.tool"),
 ]
 
 FORBIDDEN = [
@@ -81,6 +84,10 @@ FORBIDDEN = [
     ("local_server.pipeline", "websockets", "sockets"),
     ("transport", "numpy", "engines"),
     ("audio.speaker", "onnxruntime", "engines"),
+    ("tools.tool", "mcp", "mcp"),
+    ("tools.tool", "desktop_app.protocol.events", "tools"),
+    ("tools.tool", "desktop_app.conversation.inputs", "tools"),
+    ("tools.tool", "desktop_app.session", "rooms"),
 ]
 
 
@@ -137,7 +144,7 @@ def test_every_forbidden_import_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "contract", ["rooms", "leaves", "server", "audio", "pure", "qt", "sound", "sockets", "engines"]
+    "contract", ["rooms", "leaves", "server", "audio", "pure", "qt", "sound", "sockets", "engines", "mcp", "tools"]
 )
 def test_each_contract_fails_by_what_it_forbids(tmp_path: Path, contract: str) -> None:
     module, imported, _ = next(edge for edge in FORBIDDEN if edge[2] == contract)
