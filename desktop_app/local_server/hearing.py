@@ -29,6 +29,9 @@ from desktop_app.protocol.session_config import MIN_COMMIT_MS, SemanticVad, Serv
 GUESS_AFTER_MS = 120
 """The pause after which the speech so far is recognised on the guess that it is complete."""
 DRAFT_EVERY_MS = 500
+DRAFT_REST_MS = 250
+"""At least so much lies between the result of a draft and the next: on a busy computer drafts would otherwise
+keep the recogniser so busy that the final result has to queue behind them."""
 ONSET_FRAMES = 2
 """So many frames in a row make a voice: one alone is a click."""
 HYSTERESIS = 0.15
@@ -82,6 +85,8 @@ class _Voice:
     paused: bool = False
     doubtful: bool = False
     """Whether something in the pause was nearly a voice."""
+    sounding: bool = False
+    """Whether the last frame was speech."""
     _run: int = 0
     _run_start_ms: float = 0.0
 
@@ -90,18 +95,18 @@ class _Voice:
         enough = threshold - HYSTERESIS if self.speaking and not self.paused else threshold
         self.doubtful |= self.paused and probability >= threshold - 2 * HYSTERESIS
         if probability < enough:
-            self._run = 0
+            self._run, self.sounding = 0, False
             return False
         self._run_start_ms = self._run_start_ms if self._run else start_ms
         self._run += 1
         if self.speaking and not self.paused:
-            self.end_ms = end_ms
+            self.end_ms, self.sounding = end_ms, True
             return False
         if self._run < ONSET_FRAMES:
             return False
         if not self.speaking:
             self.start_ms = self._run_start_ms
-        self.speaking, self.paused, self.end_ms = True, False, end_ms
+        self.speaking, self.sounding, self.paused, self.end_ms = True, True, False, end_ms
         return True
 
 
@@ -118,6 +123,9 @@ class Hearing:
         """Audio written in the whole session."""
         self._detected_ms = 0.0
         self._drafted_ms = 0.0
+        """Where the last draft was asked for."""
+        self._rested_ms = 0.0
+        """Where its result came."""
         self._voice = _Voice()
         self._recognition: Recognition | None = None
         self.detecting = True
@@ -194,6 +202,10 @@ class Hearing:
         self._begin_anew(self.written_ms)
         return [*orders, ForgetStream()]
 
+    def draft_came(self) -> None:
+        """The result of a draft is there."""
+        self._rested_ms = self._detected_ms if self.detecting else self.written_ms
+
     def reserved_id(self) -> str:
         """Return the id that the next committed item will have."""
         return self._current().item_id
@@ -237,10 +249,10 @@ class Hearing:
         recognition = self._current()
         if settings.transcription is None or recognition.draft_job is not None:
             return []
-        if self.detecting and (not self._voice.speaking or self._voice.paused):
+        if self.detecting and not self._voice.sounding:
             return []
         now_ms = self._detected_ms if self.detecting else self.written_ms
-        if now_ms - self._drafted_ms < DRAFT_EVERY_MS:
+        if now_ms - self._drafted_ms < DRAFT_EVERY_MS or now_ms - self._rested_ms < DRAFT_REST_MS:
             return []
         self._drafted_ms = now_ms
         return [self._recognise(now_ms, settings, draft=True)]
@@ -282,7 +294,7 @@ class Hearing:
     def _begin_anew(self, detected_ms: float) -> None:
         self._voice = _Voice()
         self._recognition = None
-        self._detected_ms = self._drafted_ms = detected_ms
+        self._detected_ms = self._drafted_ms = self._rested_ms = detected_ms
 
     def _drop_final(self) -> list[Order]:
         recognition = self._current()

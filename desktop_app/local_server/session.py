@@ -355,6 +355,7 @@ class ServerSession:
             return
         if job == recognition.draft_job:
             recognition.draft_job = None
+            self._hearing.draft_came()
             if not recognition.committed:
                 self._send_delta(recognition, recognition.take_draft(text))
         elif job == recognition.final_job:
