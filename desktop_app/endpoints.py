@@ -6,9 +6,10 @@ program's own local server answers. `--endpoint` overrides both.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from desktop_app.errors import ParleyError
 
@@ -30,8 +31,8 @@ class Endpoint:
 
     name: str
     """What the window calls it."""
-    url: str
-    """The whole WebSocket address, model included."""
+    url: str = field(repr=False)
+    """The whole WebSocket address, model included; some services want the key in it."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Holds the key: never shown, never logged."""
 
@@ -45,7 +46,7 @@ class Choice:
     model: str
     voices: tuple[str, ...]
     transcription_model: str
-    base_url: str = ""
+    base_url: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def endpoint(self) -> Endpoint:
@@ -53,13 +54,15 @@ class Choice:
         return Endpoint(self.name, realtime_url(self.base_url, self.model), self.headers)
 
 
-def choose(wanted: str, *, model: str, environment: Mapping[str, str]) -> Choice:
+def choose(wanted: str, *, model: str, environment: Mapping[str, str], install_id: str = "") -> Choice:
     """Return the endpoint that `wanted` names (`local`, `openai`, an address, or empty: as the environment says).
 
-    Raises `ParleyError` for a name that is none of these.
+    `install_id` tells one installation from another; what is sent of it tells nobody who or where that is.
+    Raises `ParleyError` for a name that is none of these, and for a key that cannot be sent.
     """
     key = environment.get("OPENAI_API_KEY", "").strip()
     base_url = environment.get("OPENAI_BASE_URL", "").strip()
+    wanted, model = wanted.strip(), model.strip()
     if not wanted:
         wanted = OPENAI if key or base_url else LOCAL
     if wanted == LOCAL:
@@ -70,14 +73,21 @@ def choose(wanted: str, *, model: str, environment: Mapping[str, str]) -> Choice
         address = wanted
     else:
         raise ParleyError(
-            f"There is no endpoint called «{wanted}».",
+            f"There is no endpoint called «{wanted[:80]}».",
             f"Use «{LOCAL}», «{OPENAI}», or an address that begins with https:// or wss://.",
         )
     host = urlsplit(realtime_url(address, "")).hostname or address
-    headers = _headers(key, environment)
+    headers = _headers(environment)
+    if install_id:
+        headers["OpenAI-Safety-Identifier"] = safety_identifier(install_id, host)
     return Choice(
         False, host, model or DEFAULT_MODEL, REMOTE_VOICES, TRANSCRIPTION_MODEL, base_url=address, headers=headers
     )
+
+
+def safety_identifier(install_id: str, host: str) -> str:
+    """Return what tells this installation from others at one service, and means nothing at another."""
+    return hashlib.sha256(f"{install_id}\n{host}".encode()).hexdigest()
 
 
 def realtime_url(base: str, model: str) -> str:
@@ -86,31 +96,49 @@ def realtime_url(base: str, model: str) -> str:
     The guide's endpoint rules: `/realtime` is appended if it is not there, existing query members are kept, `model`
     is added or replaced. Raises `ParleyError` for what is no such address.
     """
+    parts = _split(base)
+    path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+    if not path.endswith("/realtime"):
+        path += "/realtime"
+    members = parse_qsl(parts.query, keep_blank_values=True)
+    query = [(name, value) for name, value in members if name != "model"]
+    if model:
+        query.append(("model", model))
+    return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, urlencode(query, quote_via=quote), ""))
+
+
+def _split(base: str) -> SplitResult:
     try:
-        parts = urlsplit(base)
-        usable = bool(parts.hostname) and parts.port != 0
+        parts = urlsplit(base.strip())
+        # What a resolver would stumble over later: no host, a port that is none, an empty label.
+        usable = parts.port != 0 and bool((parts.hostname or "").encode("idna")) and parts.netloc.isprintable()
     except ValueError:
         usable = False
-    if not usable or parts.scheme not in _SCHEMES:
+    if not usable or parts.scheme not in _SCHEMES or " " in parts.netloc:
         raise ParleyError(
             f"«{base[:80]}» is not an address to connect to.",
             "It has to look like https://host/v1 or wss://host/v1.",
         )
-    path = parts.path.rstrip("/")
-    if not path.endswith("/realtime"):
-        path += "/realtime"
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name != "model"]
-    if model:
-        query.append(("model", model))
-    return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, urlencode(query), ""))
+    return parts
 
 
-def _headers(key: str, environment: Mapping[str, str]) -> dict[str, str]:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    for header, variable in (
-        ("OpenAI-Organization", "OPENAI_ORG_ID"),
-        ("OpenAI-Project", "OPENAI_PROJECT_ID"),
+def _headers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers the vendor's SDK sends for these variables.
+
+    Raises `ParleyError` for a value no header can hold, without saying the value: one of them is the key.
+    """
+    headers: dict[str, str] = {}
+    for header, variable, before in (
+        ("Authorization", "OPENAI_API_KEY", "Bearer "),
+        ("OpenAI-Organization", "OPENAI_ORG_ID", ""),
+        ("OpenAI-Project", "OPENAI_PROJECT_ID", ""),
     ):
-        if value := environment.get(variable, "").strip():
-            headers[header] = value
+        value = environment.get(variable, "").strip()
+        if not (value.isascii() and value.isprintable()):
+            raise ParleyError(
+                f"The value of {variable} holds characters it cannot have.",
+                "It may have been copied with something around it: copy it again, then start again.",
+            )
+        if value:
+            headers[header] = before + value
     return headers
