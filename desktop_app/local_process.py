@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from desktop_app.endpoints import Endpoint
+from desktop_app.endpoints import Endpoint, realtime_url
 from desktop_app.errors import LocalServerError
 from desktop_app.tasks import start_task
 
@@ -38,11 +38,14 @@ class Report(msgspec.Struct, frozen=True):
 
     event: str
     url: str = ""
+    model: str = ""
     text: str = ""
     hint: str = ""
     key: str = ""
     done: float = 0
     total: float = 0
+    engines: tuple[str, ...] = ()
+    """What was loaded."""
 
 
 class LocalServer:
@@ -137,7 +140,7 @@ class LocalServer:
             _log.info("the local server printed something else: %d bytes", len(line))
             return
         if report.event == "ready" and not ready.done():
-            ready.set_result(report.url)
+            ready.set_result(realtime_url(report.url, report.model))
         self._report(report)
 
 

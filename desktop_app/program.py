@@ -188,6 +188,7 @@ class Program:
                 key = report.key or "local server"
                 self._window.show_notice(Notice(report.text, report.hint, Severity.WARNING, key))
             case "loaded":
+                _log.info("engines loaded: %s", ", ".join(report.engines))
                 self._window.show_progress("", None)
 
 
