@@ -13,9 +13,10 @@ def write_atomically(path: Path, text: str) -> None:
     Raises OSError if that cannot be done; what was there before is untouched then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.resolve()  # a link stays one: some people keep such files elsewhere
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
