@@ -49,7 +49,8 @@ SILENCE_S = 60.0
 """How long a reply may stand still."""
 CHUNK_MS = 100
 """How much audio a delta carries."""
-_WORD = re.compile(r"\s*\S+(?=\s)")
+_WORDS = re.compile(r"\s*\S+|\s+")
+_LAST_WORD = re.compile(r"\s*\S*\Z")
 
 _log = logging.getLogger(__name__)
 
@@ -226,36 +227,31 @@ class _Reader:
 
     def __init__(self, reply: AsyncIterator[str | FunctionCall]) -> None:
         self._reply = reply
-        self._taken: list[str] = []
+        self._taken = ""
         self._calls: list[FunctionCall] = []
         self._ended = False
 
     async def words(self) -> AsyncIterator[str]:
         """Yield word by word, each with the space before it; function calls are put aside."""
-        rest = ""
         async for piece in self._reply:
             if isinstance(piece, FunctionCall):
                 self._calls.append(piece)
                 continue
-            rest += piece
-            while word := _WORD.match(rest):
-                rest = rest[word.end() :]
-                self._taken.append(word.group())
-                yield word.group()
+            for word in _WORDS.findall(piece):
+                self._taken += word
+                yield word
         self._ended = True
-        if rest:
-            self._taken.append(rest)
-            yield rest
 
     def told(self, response_id: str) -> list[Report]:
         """Return the calls so far, and the words that the audio at hand speaks.
 
-        A voice knows that a clause is over when it sees the word after it, so the last word it has taken is not
-        spoken yet, unless it was the last of all.
+        A voice knows that a clause is over when it sees the word after it begin, so the last word it has taken is
+        not spoken yet, unless it was the last of all.
         """
-        count = len(self._taken) if self._ended else len(self._taken) - 1
-        text = "".join(self._taken[: max(0, count)])
-        del self._taken[: max(0, count)]
+        end = len(self._taken)
+        if not self._ended and (last := _LAST_WORD.search(self._taken)):
+            end = last.start()
+        text, self._taken = self._taken[:end], self._taken[end:]
         calls, self._calls = self._calls, []
         reports: list[Report] = [Called(response_id, call) for call in calls]
         return [*reports, Words(response_id, text)] if text else reports

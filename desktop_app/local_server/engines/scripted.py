@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
@@ -29,6 +30,7 @@ LOUD = 0.02
 """Root mean square above which a frame is speech."""
 WORD_MS = 300
 VOICES = ("tone", "hum")
+_SENTENCE_END = re.compile(r"[.!?](?=\s+\S)")
 _PITCH_HZ = {"tone": 440.0, "hum": 220.0}
 
 Reply = Sequence[str | FunctionCall]
@@ -87,15 +89,15 @@ class ScriptedSpeech:
     async def speak(
         self, text: AsyncIterator[str], *, voice: str = "tone", speed: float = 1.0
     ) -> AsyncIterator[bytes]:
-        """Speak a sentence when the word after it is there."""
-        sentence: list[str] = []
-        async for word in text:
-            if sentence and sentence[-1].endswith((".", "!", "?")):
-                yield await self._tone(sentence, voice, speed)
-                sentence = []
-            sentence.append(word.strip())
-        if sentence:
-            yield await self._tone(sentence, voice, speed)
+        """Speak a sentence when the word after it begins."""
+        taken = ""
+        async for piece in text:
+            taken += piece
+            while end := _SENTENCE_END.search(taken):
+                sentence, taken = taken[: end.end()], taken[end.end() :]
+                yield await self._tone(sentence.split(), voice, speed)
+        if taken.strip():
+            yield await self._tone(taken.split(), voice, speed)
 
     async def _tone(self, words: Sequence[str], voice: str, speed: float) -> bytes:
         await asyncio.sleep(self._delay_s)
