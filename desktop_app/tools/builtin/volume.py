@@ -79,7 +79,7 @@ class PulseVolume:
             raise _no_volume() from error
         try:
             with pulsectl.Pulse("parley-volume", connect=False) as pulse:
-                pulse.connect(timeout=WITHIN_S)
+                pulse.connect()  # its own time limit is always waited for to the end; the toolbox has one
                 sink = pulse.get_sink_by_name(pulse.server_info().default_sink_name)
                 if percent is not None:
                     _set_loudest(pulse, sink, percent / 100)
