@@ -7,6 +7,7 @@
     ├── AudioDeviceError        a microphone or speaker is missing, busy or gone
     ├── SettingsError           the settings file cannot be read or written
     ├── MediaError              a sound or picture file cannot be used
+    ├── MediaError              a sound or picture file cannot be used
     ├── WeightsError            a model file is missing, broken or cannot be fetched
     ├── ToolError               a tool, a tool file or an MCP server cannot do what it is asked
     └── LocalServerError        the local server did not start
@@ -55,6 +56,10 @@ class AudioDeviceError(ParleyError):
 
 class SettingsError(ParleyError):
     """The settings file cannot be read or written."""
+
+
+class MediaError(ParleyError):
+    """A sound or picture file cannot be used."""
 
 
 class MediaError(ParleyError):

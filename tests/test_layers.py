@@ -20,7 +20,7 @@ ui/__init__.py ui/main_window.py session.py transport.py local_process.py
 audio/__init__.py audio/speaker.py audio/devices.py
 local_server/__init__.py local_server/server.py local_server/pipeline.py
 tools/__init__.py tools/tool.py tools/mcp.py
-settings.py tasks.py endpoints.py
+settings.py tasks.py endpoints.py media.py
 conversation/__init__.py conversation/conversation.py conversation/inputs.py
 protocol/__init__.py protocol/events.py protocol/items.py
 errors.py
@@ -42,6 +42,7 @@ ALLOWED = [
     ("local_server.server", "import websockets, numpy, desktop_app.protocol.events, desktop_app.errors"),
     ("settings", "import desktop_app.errors"),
     ("endpoints", "import desktop_app.settings, desktop_app.protocol.events"),
+    ("media", "import numpy, soxr, PIL, soundfile, desktop_app.errors, desktop_app.protocol.session_config"),
     ("tools.tool", "import desktop_app.protocol.items, desktop_app.errors, desktop_app.tasks"),
     ("tools.mcp", "import mcp, mcp_types, anyio, desktop_app.tools.tool"),
 ]
@@ -67,6 +68,7 @@ FORBIDDEN = [
     ("settings", "desktop_app.protocol.items", "leaves"),
     ("errors", "desktop_app.protocol.items", "leaves"),
     ("settings", "desktop_app.endpoints", "rooms"),
+    ("media", "desktop_app.audio.speaker", "rooms"),
     ("local_server.pipeline", "desktop_app.conversation.inputs", "server"),
     ("audio.speaker", "desktop_app.protocol.events", "audio"),
     ("audio.speaker", "desktop_app.conversation.conversation", "audio"),
