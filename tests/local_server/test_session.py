@@ -1076,7 +1076,7 @@ def test_whatever_happens_in_whatever_order_every_response_ends_once() -> None:
         dice = random.Random(seed)
         talk = Talk().update(detection=dice.choice([None, VAD, ServerVad(interrupt_response=False)]))
         for step in range(40):
-            _anything(talk, dice, step)
+            anything(talk, dice, step)
         for order in list(talk.ordered(Recognise)):
             talk.do(Understood(order.job, "words"))
         for generate in talk.ordered(Generate):
@@ -1091,7 +1091,7 @@ def test_whatever_happens_in_whatever_order_every_response_ends_once() -> None:
         assert len(set(added)) == len(added), seed
 
 
-def _anything(talk: Talk, dice: random.Random, step: int) -> None:
+def anything(talk: Talk, dice: random.Random, step: int) -> None:
     items = [event.item for event in talk.all_sent if isinstance(event, wire.ConversationItemAdded)]
     item_id = dice.choice(items).id or "" if items else "none"
     generating = talk.ordered(Generate)
