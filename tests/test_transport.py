@@ -79,9 +79,10 @@ class Client:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until what was posted makes the condition true."""
-        while not condition():
-            self._came.clear()
-            await self._came.wait()
+        async with asyncio.timeout(10):
+            while not condition():
+                self._came.clear()
+                await self._came.wait()
 
     async def ends(self) -> Disconnected:
         """Wait until the attempt has ended; return how, having made sure it did so once."""
