@@ -19,6 +19,10 @@ APPLICATION_ID = "org.parley.Parley"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     options = parse(arguments)
+    if options.run_tool_file:
+        from desktop_app.tools.user_worker import main as run_tool_file
+
+        return run_tool_file()
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )

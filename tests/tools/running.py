@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
+
+import psutil
 
 from desktop_app.tools.tool import Tool, ToolCall
 from desktop_app.tools.toolbox import Toolbox
@@ -36,3 +39,10 @@ def question(tools: Sequence[Tool], name: str, /, **arguments: Any) -> str:
 def called(name: str, /, **arguments: Any) -> ToolCall:
     """Return the call."""
     return ToolCall("call_1", name, json.dumps(arguments))
+
+
+async def ended(process: psutil.Process, deadline_s: float = 10.0) -> None:
+    """Wait until the process has ended."""
+    async with asyncio.timeout(deadline_s):
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
