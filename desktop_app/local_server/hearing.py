@@ -29,6 +29,8 @@ from desktop_app.protocol.session_config import MIN_COMMIT_MS, SemanticVad, Serv
 GUESS_AFTER_MS = 120
 """The pause after which the speech so far is recognised on the guess that it is complete."""
 DRAFT_EVERY_MS = 500
+FIRST_DRAFT_MS = 300
+"""After so much speech comes the first: nothing of it is shown until the second agrees, so it comes sooner."""
 DRAFT_REST_MS = 250
 """At least so much lies between the result of a draft and the next: on a busy computer drafts would otherwise
 keep the recogniser so busy that the final result has to queue behind them."""
@@ -223,7 +225,7 @@ class Hearing:
         if voice.feed(probability, start_ms, now_ms, _threshold(settings)):
             if was_speaking:
                 return list(self._drop_final())
-            self._drafted_ms = now_ms
+            self._drafted_ms = self._voice.start_ms + FIRST_DRAFT_MS - DRAFT_EVERY_MS
             return [Began(self.reserved_id(), self._turn_start_ms(settings))] if _listens(settings) else []
         if not voice.speaking:
             return []

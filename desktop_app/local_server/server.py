@@ -220,7 +220,7 @@ class _Connection:
         self._detection: tuple[VoiceActivity, FrameCutter] | None = None
         self._recognising: dict[int, asyncio.Task[None]] = {}
         self._answering: dict[str, asyncio.Task[None]] = {}
-        self._timers: list[asyncio.TimerHandle] = []
+        self._timers: dict[int, asyncio.TimerHandle] = {}
 
     async def run(self) -> None:
         """Serve the client until one side closes."""
@@ -237,7 +237,7 @@ class _Connection:
             await self._stop(writer)
 
     async def _stop(self, writer: asyncio.Task[None]) -> None:
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         tasks = [writer, *self._recognising.values(), *self._answering.values()]
         for task in tasks:
@@ -265,8 +265,7 @@ class _Connection:
                     self._cancel(self._answering.pop(response_id, None))
                 case WakeAfter(ms, number):
                     loop = asyncio.get_running_loop()
-                    self._timers = [timer for timer in self._timers if not timer.cancelled()]
-                    self._timers.append(loop.call_later(ms / 1000, self._handle, Woke(number)))
+                    self._timers[number] = loop.call_later(ms / 1000, self._wake, number)
                 case Close():
                     self._closing = order
                     self._to_write.set()
@@ -274,6 +273,10 @@ class _Connection:
                     assert_never(order)
         if len(self._outgoing) >= FULL_FRAMES:
             self._room.clear()
+
+    def _wake(self, number: int) -> None:
+        del self._timers[number]
+        self._handle(Woke(number))
 
     # --- what takes time --------------------------------------------------------------------
 
