@@ -1,4 +1,4 @@
-"""Stand-ins for the four edges that `Session` names, and for whoever takes inputs.
+"""Stand-ins for the edges that `Session` names, and for whoever takes inputs.
 
 Each writes down what it was asked to do into one list, in the order it was asked: `("play", part, pcm)`.
 """
@@ -8,11 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from desktop_app.conversation.effects import Entry, Link, Turn, VoiceState
+from desktop_app.conversation.effects import (
+    AsideState,
+    ConnectionInfo,
+    Consent,
+    CountUsage,
+    Entry,
+    Link,
+    Turn,
+    VoiceState,
+)
 from desktop_app.conversation.inputs import Heard
 from desktop_app.errors import Notice
 from desktop_app.protocol.events import ClientEvent
 from desktop_app.protocol.items import PartId
+from desktop_app.protocol.session_config import SessionConfig
 
 Call = tuple[Any, ...]
 """The name of a method and what it was given."""
@@ -101,6 +111,50 @@ class FakeView:
 
     def give_back_text(self, text: str) -> None:
         self._calls.append(("give_back_text", text))
+
+    def ask_consent(self, consent: Consent) -> None:
+        self._calls.append(("ask_consent", consent))
+
+    def withdraw_consent(self, call_id: str) -> None:
+        self._calls.append(("withdraw_consent", call_id))
+
+    def show_session(self, config: SessionConfig, *, muted: bool) -> None:
+        self._calls.append(("show_session", config, muted))
+
+    def show_connection(self, info: ConnectionInfo) -> None:
+        self._calls.append(("show_connection", info))
+
+    def show_aside(self, state: AsideState) -> None:
+        self._calls.append(("show_aside", state))
+
+    def show_title(self, title: str, topic: str) -> None:
+        self._calls.append(("show_title", title, topic))
+
+
+class FakeTools:
+    """Tools that never finish."""
+
+    def __init__(self, calls: list[Call]) -> None:
+        self._calls = calls
+
+    def run(self, call_id: str, name: str, arguments: str) -> None:
+        self._calls.append(("run", call_id, name, arguments))
+
+    def cancel(self, call_id: str) -> None:
+        self._calls.append(("cancel", call_id))
+
+
+class FakeRecords:
+    """Records nobody keeps."""
+
+    def __init__(self, calls: list[Call]) -> None:
+        self._calls = calls
+
+    def count_usage(self, usage: CountUsage) -> None:
+        self._calls.append(("count_usage", usage))
+
+    def save_recording(self, item_id: str, pcm: bytes) -> None:
+        self._calls.append(("save_recording", item_id, pcm))
 
 
 class FakeTimers:

@@ -10,17 +10,32 @@ import pytest
 from desktop_app.conversation import effects, inputs
 from desktop_app.conversation.conversation import Conversation
 from desktop_app.conversation.effects import Effect, Entry, Link, Role, Turn, VoiceState
-from desktop_app.conversation.inputs import Heard, Input, PlaybackFinished, PlaybackStopped, Timer, Woke
+from desktop_app.conversation.inputs import AsideKind, Heard, Input, PlaybackFinished, PlaybackStopped, Timer, Woke
 from desktop_app.errors import Notice
 from desktop_app.protocol import events as wire
 from desktop_app.protocol.items import PartId
+from desktop_app.protocol.session_config import SessionConfig
 from desktop_app.session import Session
-from tests.fakes import Call, FakeMicrophone, FakeSpeaker, FakeTimers, FakeTransport, FakeView
+from tests.fakes import (
+    Call,
+    FakeMicrophone,
+    FakeRecords,
+    FakeSpeaker,
+    FakeTimers,
+    FakeTools,
+    FakeTransport,
+    FakeView,
+)
 
 PART = PartId("item_1")
 NOTICE = Notice("Something.", key="k")
 ENTRY = Entry("item_1", Role.USER, "hello")
 VOICE = VoiceState(("marin",), "marin")
+CONSENT = effects.Consent("call_1", "open_file", "{}")
+INFO = effects.ConnectionInfo("sess_1", "m")
+ASIDE = effects.AsideState(1, AsideKind.TITLE)
+CONFIG = SessionConfig(instructions="Be brief.")
+USAGE = effects.CountUsage(wire.Usage(total_tokens=3), "item_1")
 CLEAR = wire.InputAudioBufferClear()
 
 
@@ -52,6 +67,8 @@ class House:
             speaker=self.speaker,
             microphone=FakeMicrophone(self.calls),
             view=FakeView(self.calls),
+            tools=FakeTools(self.calls),
+            records=FakeRecords(self.calls),
             call_later=self.timers.call_later,
         )
 
@@ -80,6 +97,16 @@ PERFORMED: list[tuple[Effect, Call]] = [
     (effects.ShowNotice(NOTICE), ("show_notice", NOTICE)),
     (effects.DismissNotice("k"), ("dismiss_notice", "k")),
     (effects.GiveBackText("hello"), ("give_back_text", "hello")),
+    (effects.RunTool("call_1", "time", "{}"), ("run", "call_1", "time", "{}")),
+    (effects.CancelTool("call_1"), ("cancel", "call_1")),
+    (effects.AskConsent(CONSENT), ("ask_consent", CONSENT)),
+    (effects.WithdrawConsent("call_1"), ("withdraw_consent", "call_1")),
+    (effects.ShowSession(CONFIG, muted=True), ("show_session", CONFIG, True)),
+    (effects.ShowConnection(INFO), ("show_connection", INFO)),
+    (effects.ShowAside(ASIDE), ("show_aside", ASIDE)),
+    (effects.ShowTitle("Weather", "rain"), ("show_title", "Weather", "rain")),
+    (USAGE, ("count_usage", USAGE)),
+    (effects.SaveRecording("item_1", b"\1\2"), ("save_recording", "item_1", b"\1\2")),
 ]
 
 
