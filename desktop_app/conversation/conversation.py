@@ -652,11 +652,11 @@ class Conversation:
             case events.ConversationItemRetrieved():
                 self._copy_came(event.item)
             case events.InputAudioTranscriptionDelta():
-                self._user_words(event.item_id, event.content_index or 0, event.delta or "", final=False)
+                self._user_words(event.item_id, event.content_index or 0, event.delta or "")
             case events.InputAudioTranscriptionCompleted():
                 final = event.status in (UNSET, None, "completed")
-                self._user_words(event.item_id, event.content_index, event.transcript, final=final)
-                if event.usage:
+                self._user_words(event.item_id, event.content_index, event.transcript, whole=True, final=final)
+                if event.usage and final:
                     self._outbox.do(CountUsage(event.usage, event.item_id, transcription=True))
             case events.InputAudioTranscriptionFailed():
                 self._user_words_failed(event)
@@ -848,12 +848,15 @@ class Conversation:
 
     # --- the user's words -----------------------------------------------------------------------
 
-    def _user_words(self, item_id: str, index: int, text: str, *, final: bool) -> None:
+    def _user_words(
+        self, item_id: str, index: int, text: str, *, whole: bool = False, final: bool = False
+    ) -> None:
+        """Take a piece of what was said, or all of it so far; what comes after the final text changes nothing."""
         entry = self._transcript.get(item_id)
         done = entry is not None and entry.status is EntryStatus.COMPLETED and entry.text and not entry.remark
         if done and not final:
             return
-        self._transcript.write(item_id, Role.USER, index, text, spoken=True, append=not final)
+        self._transcript.write(item_id, Role.USER, index, text, spoken=True, append=not whole)
         if final:
             remark = "" if text.strip() else "(nothing was understood)"
             self._transcript.change(item_id, status=EntryStatus.COMPLETED, remark=remark)

@@ -101,7 +101,8 @@ class Responses:
         """Take `response.created`."""
         response_id = response.id or ""
         metadata = response.metadata or {}
-        if response.conversation_id is None and OWN_ID not in metadata:
+        # A null alone does not tell: some servers write it always, and echo no metadata.
+        if response.conversation_id is None and metadata and OWN_ID not in metadata:
             self._foreign[response_id] = None
             return
         own = self.phase is Phase.ASKED and metadata.get(OWN_ID, self._asked_as) == self._asked_as
