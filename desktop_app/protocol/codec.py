@@ -4,7 +4,7 @@ The fast way is one call: a tagged union decodes and checks a frame. Servers dif
 usage figure must not lose us the end of a response. So a frame that does not fit is looked at again, slowly and
 with more patience than JSON asks for (`NaN`, halves of emoji, bytes that are no UTF-8, `12.0` for 12): older
 event names get today's, and an optional member of the wrong type is left out. What still does not fit becomes
-an `UnknownEvent`, which nobody has to fear.
+an `UnknownEvent`, which nobody has to fear. `dialects` knows what servers say differently.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from desktop_app.protocol import dialects, events
+from desktop_app.protocol.dialects import Dialect
 from desktop_app.protocol.events import (
     ClientEvent,
     InputAudioBufferAppend,
@@ -32,16 +34,6 @@ MAX_REPAIRS = 32
 MAX_EVENT_ID = 512
 """How long an event's id may be."""
 
-OLDER_NAMES = {
-    "response.audio.delta": "response.output_audio.delta",
-    "response.audio.done": "response.output_audio.done",
-    "response.audio_transcript.delta": "response.output_audio_transcript.delta",
-    "response.audio_transcript.done": "response.output_audio_transcript.done",
-    "response.text.delta": "response.output_text.delta",
-    "response.text.done": "response.output_text.done",
-}
-"""Names of the beta interface that compatible servers still send, and today's."""
-
 _encode = msgspec.json.Encoder().encode
 _decode_server: Callable[[bytes | str], KnownServerEvent] = msgspec.json.Decoder(KnownServerEvent).decode
 _decode_client: Callable[[bytes | str], ClientEvent] = msgspec.json.Decoder(ClientEvent).decode
@@ -50,6 +42,21 @@ _decode_members: Callable[[bytes | str], dict[str, msgspec.Raw]] = msgspec.json.
     dict[str, msgspec.Raw]
 ).decode
 
+
+_VARIED = (
+    events.SessionCreated,
+    events.SessionUpdated,
+    events.InputAudioBufferCommitted,
+    events.ConversationItemAdded,
+    events.ConversationItemDone,
+    events.ConversationItemCreated,
+    events.ConversationItemRetrieved,
+    events.ResponseOutputItemAdded,
+    events.ResponseOutputItemDone,
+    events.ResponseDone,
+)
+"""Events that fit although a server says something in its own way, in members that are not looked at: they are
+looked at again. Of the many deltas none is among them."""
 
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
@@ -67,18 +74,22 @@ class BadFrame(ValueError):
         """The client's own id of the refused event, if it could be read."""
 
 
-def encode(event: ClientEvent | KnownServerEvent) -> str:
-    """Return the event as JSON text; half an emoji, which has no UTF-8, becomes U+FFFD."""
+def encode(event: ClientEvent | KnownServerEvent, dialect: Dialect = Dialect.GA) -> str:
+    """Return the event as JSON text, in a dialect; half an emoji, which has no UTF-8, becomes U+FFFD."""
     try:
-        return _encode(event).decode()
+        if dialect is Dialect.GA or isinstance(event, InputAudioBufferAppend):
+            return _encode(event).decode()
+        return _encode(dialects.outgoing(msgspec.to_builtins(event), dialect)).decode()
     except UnicodeEncodeError:
-        return _encode(_without_surrogates(msgspec.to_builtins(event))).decode()
+        plain = _without_surrogates(msgspec.to_builtins(event))
+        return _encode(dialects.outgoing(plain, dialect)).decode()
 
 
 def decode_server_event(frame: str | bytes) -> ServerEvent:
-    """Return the server event in a text frame; never raises."""
+    """Return the server event in a text frame, whatever dialect it is in; never raises."""
     try:
-        return _decode_server(frame)
+        event = _decode_server(frame)
+        return _settled(frame, event) if isinstance(event, _VARIED) else event
     except _UNREADABLE:
         return _decode_oddity(frame)
 
@@ -100,6 +111,11 @@ def decode_client_event(frame: str | bytes) -> ClientEvent:
         raise BadFrame("invalid_json", "The frame is not valid JSON.") from error
 
 
+def _settled(frame: str | bytes, event: KnownServerEvent) -> KnownServerEvent:
+    raw = _decode_any(frame)
+    return _without_odd_members(raw) if dialects.settle(raw) else event
+
+
 def _decode_oddity(frame: str | bytes) -> ServerEvent:
     try:
         raw = _read_patiently(frame)
@@ -108,7 +124,7 @@ def _decode_oddity(frame: str | bytes) -> ServerEvent:
     name = raw.get("type") if isinstance(raw, dict) else None
     if not isinstance(name, str):
         return UnknownEvent(type="", why="no object with a type")
-    raw["type"] = OLDER_NAMES.get(name, name)
+    dialects.settle(raw)
     try:
         return _without_odd_members(raw)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -144,13 +160,20 @@ def _without_surrogates(value: Any) -> Any:
 def _without_odd_members(raw: dict[str, Any]) -> KnownServerEvent:
     for _ in range(MAX_REPAIRS):
         try:
-            event: KnownServerEvent = msgspec.convert(raw, KnownServerEvent, strict=False)
+            return _convert(raw)
         except msgspec.ValidationError as error:
             if not _drop(raw, error):
                 raise
-        else:
-            return event
     raise msgspec.ValidationError("too many odd members")
+
+
+def _convert(raw: dict[str, Any]) -> KnownServerEvent:
+    event: KnownServerEvent
+    try:
+        event = msgspec.convert(raw, KnownServerEvent)
+    except msgspec.ValidationError:  # with patience `12.0` is 12, but the word `inf` is no number of tokens either
+        event = msgspec.convert(raw, KnownServerEvent, strict=False)
+    return event
 
 
 def _path(error: msgspec.ValidationError) -> list[str | int]:

@@ -19,12 +19,12 @@ from msgspec import inspect as types
 from desktop_app.protocol import events as wire
 from desktop_app.protocol.codec import (
     MAX_REPAIRS,
-    OLDER_NAMES,
     BadFrame,
     decode_client_event,
     decode_server_event,
     encode,
 )
+from desktop_app.protocol.dialects import OLDER_NAMES
 from desktop_app.protocol.items import ContentPart, Item, user_message
 from desktop_app.protocol.session_config import SemanticVad, ServerVad, SessionConfig
 
