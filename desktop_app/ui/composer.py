@@ -4,13 +4,16 @@ Enter sends, Shift+Enter breaks the line, Ctrl+Enter sends without interrupting:
 answer was heard. Pictures and sound files are chosen, pasted or dropped; they go up as they are (`files_given`,
 `image_given`), whoever decodes them hands pictures back by `add_image`.
 
+The line can be lent for a question about some entries only, or for rewriting an earlier text (`ask_about`, `edit`):
+a strip above it says so, Esc ends it, and what was being written comes back.
+
 What was sent leaves the line at once; what could not be sent comes back by `give_back`, with its pictures and in
 front of what was typed meanwhile. Undo brings back the text that was sent, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import (
@@ -31,6 +34,7 @@ from PySide6.QtGui import QScreen as Screen
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
+    QLabel,
     QMenu,
     QPlainTextEdit,
     QScrollArea,
@@ -40,6 +44,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop_app.ui.labels import ElidedLabel
 from desktop_app.ui.pictures import Thumbnails, draw_cropped, png_of
 from desktop_app.ui.screenshot import screens
 from desktop_app.ui.theme import GRID, Text, Theme, plain_action, plain_tip
@@ -106,11 +111,31 @@ class _Message:
     """Data URIs and names."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """What the line is lent for."""
+
+    words: str
+    """What the strip says."""
+    hint: str
+    icon: str
+    about: tuple[str, ...] = ()
+    """The item ids a question is about."""
+    edits: str = ""
+    """The item id of the text that is rewritten."""
+    draft: str = ""
+    """What stood in the line before."""
+
+
 class Composer(QWidget):
     """Where the user types."""
 
     message_entered = Signal(str, tuple, bool, bool)
     """Text without white space at its ends, data URIs of the pictures, answer in writing, wait its turn."""
+    about_asked = Signal(tuple, str)
+    """Item ids, and a question about these only."""
+    resend_asked = Signal(str, str)
+    """The item id of an own text, and its new wording."""
     files_given = Signal(list)
     """Paths of pictures and sound files."""
     image_given = Signal(bytes, str)
@@ -127,9 +152,11 @@ class Composer(QWidget):
         """What was sent last: it may come back."""
         self._drop_is_over = False
         self._always_written = False
+        self._errand: _Errand | None = None
         self._line = _Line(self)
         self._attach = QToolButton(self)
         self._tiles = _Tiles(theme, self._attach, self)
+        self._strip = _Strip(theme, self)
         self._written = QToolButton(self)
         self._send = QToolButton(self)
         self._menu = QMenu(self._attach)
@@ -158,6 +185,7 @@ class Composer(QWidget):
         # Another width breaks the lines elsewhere, and the document does not always say so.
         self._line.resized.connect(lambda: self._fit_height(layout.documentSize()))
         self._tiles.changed.connect(self._show_what_can_be_sent)
+        self._strip.closed.connect(self.end_errand)
 
     def _set_up_buttons(self) -> None:
         self._attach.setMenu(self._menu)
@@ -198,6 +226,7 @@ class Composer(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(px(GRID), px(GRID), px(GRID), px(GRID))
         column.setSpacing(px(GRID))
+        column.addWidget(self._strip)
         column.addWidget(self._tiles)
         column.addLayout(row)
 
@@ -241,6 +270,9 @@ class Composer(QWidget):
     def send(self, *, queued: bool = False) -> None:
         """Send the text and the pictures, unless there is nothing; `queued`: it shall wait its turn."""
         text, images = self.text.strip(), self._tiles.images
+        if self._errand is not None:
+            self._run_errand(self._errand, text)
+            return
         if not text and not images:
             return
         self._last = _Message(text, images)
@@ -258,6 +290,10 @@ class Composer(QWidget):
             for data_uri, name in self._last.images:
                 self._tiles.add(data_uri, name)
             self._last = _Message("", ())
+        if self._errand is not None:
+            draft = self._errand.draft
+            self._errand = replace(self._errand, draft=f"{text}\n{draft}" if draft.strip() else text)
+            return
         rest = self.text
         if text:
             self._replace_all(f"{text}\n{rest}" if rest.strip() else text)
@@ -271,6 +307,35 @@ class Composer(QWidget):
         """Put a suggestion into the line in place of what stands there; undo brings that back."""
         self._replace_all(text)
         self._line.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def ask_about(self, item_ids: tuple[str, ...]) -> None:
+        """Lend the line for a question about these entries only."""
+        what = "1 message" if len(item_ids) == 1 else f"{len(item_ids)} messages"
+        errand = _Errand(
+            f"About {what} only",
+            "Your question",
+            "message-circle-question-mark",
+            about=item_ids,
+        )
+        self._begin_errand(errand, "")
+
+    def edit(self, item_id: str, text: str) -> None:
+        """Lend the line for rewriting an earlier text."""
+        errand = _Errand("Rewriting: what came after it is forgotten", "Write it anew", "pencil", edits=item_id)
+        self._begin_errand(errand, text)
+
+    @property
+    def has_errand(self) -> bool:
+        """Whether the line is lent."""
+        return self._errand is not None
+
+    def end_errand(self) -> None:
+        """Give the line back to what was being written."""
+        if self._errand is None:
+            return
+        draft, self._errand = self._errand.draft, None
+        self._replace_all(draft)
+        self._show_errand()
 
     def set_always_written(self, always: bool) -> None:
         """Say that this session answers in writing anyhow."""
@@ -353,6 +418,33 @@ class Composer(QWidget):
         painter.drawRoundedRect(frame, radius, radius)
         painter.end()
 
+    def _begin_errand(self, errand: _Errand, text: str) -> None:
+        draft = self.text if self._errand is None else self._errand.draft
+        self._errand = replace(errand, draft=draft)
+        self._replace_all(text)
+        self._show_errand()
+        self._line.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _run_errand(self, errand: _Errand, text: str) -> None:
+        if not text:
+            return
+        self.end_errand()
+        if errand.about:
+            self.about_asked.emit(errand.about, text)
+        else:
+            self.resend_asked.emit(errand.edits, text)
+
+    def _show_errand(self) -> None:
+        """Say what the line is for, and put away what has nothing to do with it."""
+        errand = self._errand
+        self._strip.show_words(errand.words if errand else "", errand.icon if errand else "")
+        self._attach.setEnabled(errand is None)
+        self._tiles.setVisible(errand is None and bool(self._tiles.images))
+        self._restyle_written()
+        self._line.setPlaceholderText(errand.hint if errand else "Or type a message")
+        self._line.setAccessibleName(errand.words if errand else "Message")
+        self._show_what_can_be_sent()
+
     def _list_screens(self) -> None:
         """Offer every screen by itself where there are several."""
         for action in self._screen_actions:
@@ -377,7 +469,8 @@ class Composer(QWidget):
         self._line.moveCursor(QTextCursor.MoveOperation.End)
 
     def _show_what_can_be_sent(self) -> None:
-        self._send.setEnabled(bool(self.text.strip() or self._tiles.images))
+        pictures = bool(self._tiles.images) and self._errand is None
+        self._send.setEnabled(bool(self.text.strip()) or pictures)
 
     def _fit_height(self, size: QSizeF) -> None:
         """Grow with the lines; `size` counts the height in lines."""
@@ -394,7 +487,7 @@ class Composer(QWidget):
 
     def _restyle_written(self) -> None:
         theme, on = self._theme, self._written.isChecked() or self._always_written
-        self._written.setEnabled(not self._always_written)
+        self._written.setEnabled(not self._always_written and self._errand is None)
         self._written.setIcon(
             theme.icon("message-square-text", theme.palette.accent if on else theme.palette.muted)
         )
@@ -424,6 +517,43 @@ class Composer(QWidget):
             button.setMaximumHeight(theme.px(36))
         self._fit_height(self._line.document().documentLayout().documentSize())
         self.update()
+
+
+class _Strip(QWidget):
+    """Says, above the line, what the line is lent for."""
+
+    closed = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._icon = QLabel()
+        self._words = ElidedLabel()
+        self._words.setProperty("scale", "label")
+        self._words.setProperty("tone", "muted")
+        self._close = QToolButton()
+        self._close.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._close.setAccessibleName("Back to the conversation")
+        self._close.setToolTip("Back to the conversation (Esc)")
+        self._close.setFixedSize(theme.px(28), theme.px(28))
+        self._close.clicked.connect(self.closed)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.px(2 * GRID), 0, 0, 0)
+        row.setSpacing(theme.px(2 * GRID))
+        row.addWidget(self._icon)
+        row.addWidget(self._words, 1)
+        row.addWidget(self._close)
+        self.hide()
+
+    def show_words(self, words: str, icon: str) -> None:
+        """Show the words; empty ones take the strip away."""
+        self._words.setText(words)
+        if words:
+            theme = self._theme
+            self._icon.setPixmap(theme.icon(icon, theme.palette.accent, size=16).pixmap(theme.px(16)))
+            self._close.setIcon(theme.icon("x", size=16))
+            self._close.setIconSize(QSize(theme.px(16), theme.px(16)))
+        self.setVisible(bool(words))
 
 
 class _Tiles(QScrollArea):

@@ -39,7 +39,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QMessageBox,
     QProgressBar,
-    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -49,12 +48,15 @@ from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent
 from desktop_app.errors import Notice, Severity
 from desktop_app.protocol.session_config import SessionConfig
 from desktop_app.ui.composer import Composer, has_attachment
+from desktop_app.ui.labels import ElidedLabel
 from desktop_app.ui.notices import NoticesBar
+from desktop_app.ui.picture_dialog import PictureDialog
 from desktop_app.ui.screenshot import Screenshot
 from desktop_app.ui.talk_button import HALO_PX, HEIGHT_PX, TalkButton
 from desktop_app.ui.talk_key import Hold, TalkKey
-from desktop_app.ui.theme import COLUMN_PX, GRID, Theme, plain_tip
-from desktop_app.ui.transcript import TranscriptModel, TranscriptView
+from desktop_app.ui.theme import COLUMN_PX, GRID, Theme
+from desktop_app.ui.transcript import TranscriptView
+from desktop_app.ui.transcript_model import TranscriptModel
 from desktop_app.ui.voice_picker import VoicePicker
 
 PRODUCT = "Parley"
@@ -79,28 +81,6 @@ NO_SCREENSHOT = Notice(
     Severity.WARNING,
     "screenshot",
 )
-
-
-class ElidedLabel(QLabel):
-    """One line of plain text that gives way when there is no room for it; the tooltip has it all."""
-
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(text, parent)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-
-    def minimumSizeHint(self) -> QSize:
-        """Return that any width will do."""
-        return QSize(0, super().minimumSizeHint().height())
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint as much as there is room for."""
-        painter = QPainter(self)
-        painter.setPen(self.palette().windowText().color())
-        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        self.setToolTip(plain_tip(self.text()) if shown != self.text() else "")
-        painter.drawText(self.rect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), shown)
-        painter.end()
 
 
 class LinkDot(QWidget):
@@ -141,6 +121,18 @@ class MainWindow(QMainWindow):
     stop_pressed = Signal()
     message_entered = Signal(str, tuple, bool, bool)
     """Text, data URIs of pictures, answer in writing, wait until the present answer was heard."""
+    action_asked = Signal(str, object)
+    """The button of an entry: item id, `EntryAction`."""
+    read_aloud_asked = Signal(str)
+    """Exactly these words."""
+    about_asked = Signal(tuple, str)
+    """Item ids, and a question about these only."""
+    forget_asked = Signal(tuple)
+    """Item ids."""
+    server_copy_asked = Signal(str)
+    """The item id of something spoken: what the server heard of it shall be saved."""
+    resend_asked = Signal(str, str)
+    """The item id of an own text, and its new wording."""
     files_given = Signal(list)
     """Paths of pictures and sound files: whoever reads them calls `add_image`, or shows why not."""
     image_given = Signal(bytes, str)
@@ -148,6 +140,8 @@ class MainWindow(QMainWindow):
     voice_chosen = Signal(str)
     new_conversation_asked = Signal()
     reconnect_asked = Signal()
+    notice_acted = Signal(object)
+    """The button of a notice was pressed that only the program can act on."""
     consent_given = Signal(str, bool, bool)
     """The call id, whether it may run, and whether this tool need not ask again."""
     closing = Signal()
@@ -291,6 +285,10 @@ class MainWindow(QMainWindow):
     def add_image(self, data_uri: str, name: str) -> None:
         """Attach a picture to what is being written: a data URI, PNG or JPEG, scaled to what is sent."""
         self._composer.add_image(data_uri, name)
+
+    def show_cost(self, item_id: str, text: str) -> None:
+        """Say what an answer cost; shown with the mouse or the keys on it."""
+        self.transcript.set_cost(item_id, text)
 
     # --- what else the program shows --------------------------------------------------------------
 
@@ -489,10 +487,20 @@ class MainWindow(QMainWindow):
         self._composer.region_asked.connect(lambda: self._screenshot.take_region(self.screen()))
         self._screenshot.taken.connect(lambda image: self._composer.give_image(image, "Screenshot"))
         self._screenshot.refused.connect(lambda: self.show_notice(NO_SCREENSHOT))
+        self._composer.about_asked.connect(self.about_asked)
+        self._composer.resend_asked.connect(self.resend_asked)
         self._view.typed.connect(self._composer.type_on)
+        self._view.action_asked.connect(self.action_asked)
+        self._view.read_aloud_asked.connect(self.read_aloud_asked)
+        self._view.about_asked.connect(self._composer.ask_about)
+        self._view.edit_asked.connect(self._composer.edit)
+        self._view.server_copy_asked.connect(self.server_copy_asked)
+        self._view.forget_asked.connect(self.forget_asked)
+        self._view.picture_opened.connect(lambda uri: PictureDialog(uri, self._theme, self).open())
         self._voice.voice_chosen.connect(self.voice_chosen)
         self._voice.new_conversation_asked.connect(self.new_conversation_asked)
         self._notices.reconnect_asked.connect(self.reconnect_asked)
+        self._notices.acted.connect(self.notice_acted)
         self._notices.new_conversation_asked.connect(self.new_conversation_asked)
         self._new.triggered.connect(self.new_conversation_asked)
         self._help.triggered.connect(self._show_help)
@@ -500,7 +508,9 @@ class MainWindow(QMainWindow):
         self._theme.changed.connect(self._restyle)
 
     def _stop_by_key(self) -> None:
-        if self._stop.isEnabled():
+        if self._composer.has_errand:
+            self._composer.end_errand()
+        elif self._stop.isEnabled():
             self.stop_pressed.emit()
 
     def _show_endpoint(self) -> None:

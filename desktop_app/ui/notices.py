@@ -30,6 +30,8 @@ ACTION_WORDS = {
     NoticeAction.RECONNECT: "Reconnect",
     NoticeAction.NEW_CONVERSATION: "New conversation",
     NoticeAction.COPY_DETAILS: "Copy details",
+    NoticeAction.SPEND_ON: "Go on all the same",
+    NoticeAction.USE_MODEL: "Use it",
 }
 ICONS = {Severity.INFO: "info", Severity.WARNING: "triangle-alert", Severity.ERROR: "circle-alert"}
 SEVERITY_WORDS = {Severity.INFO: "Information", Severity.WARNING: "Warning", Severity.ERROR: "Error"}
@@ -151,6 +153,8 @@ class NoticesBar(QScrollArea):
 
     reconnect_asked = Signal()
     new_conversation_asked = Signal()
+    acted = Signal(object)
+    """A notice whose action concerns none of the above."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -253,5 +257,8 @@ class NoticesBar(QScrollArea):
             case NoticeAction.COPY_DETAILS:
                 QGuiApplication.clipboard().setText(card.notice.details or card.notice.text)
                 card.action.setText("Copied")
+            case NoticeAction.SPEND_ON | NoticeAction.USE_MODEL:
+                self._take_out(card)
+                self.acted.emit(card.notice)
             case NoticeAction.NONE:
                 pass

@@ -321,6 +321,9 @@ def _style_sheet(theme: Theme) -> str:
     QToolButton[kind="float"] {{
         background: {p.surface}; border: {px(1)}px solid {p.edge}; border-radius: {px(18)}px; }}
     QToolButton[kind="float"]:hover {{ background: {p.hover}; }}
+    QToolButton[kind="more"] {{
+        background: {p.surface}; border: {px(1)}px solid {p.line}; border-radius: {px(14)}px; padding: 0; }}
+    QToolButton[kind="more"]:hover {{ background: {p.hover}; border-color: {p.edge}; }}
 
     QPlainTextEdit {{
         background: transparent; border: none; font-size: {px(15)}px;

@@ -17,11 +17,11 @@ from typing import TypeVar
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QDialog, QToolButton, QWidget
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Link, Role, Turn, VoiceState
+from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Link, Role, ToolUse, Turn, VoiceState
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.pictures import png_of
@@ -187,6 +187,103 @@ def endings(window: MainWindow) -> None:
     )
 
 
+def _call(number: int, **how: object) -> Entry:
+    use = {
+        "call_id": f"c{number}",
+        "name": "get_local_time",
+        "arguments": '{"zone": "Asia/Tokyo", "format": "long"}',
+        **how,
+    }
+    return Entry(f"t{number}", Role.TOOL, "", EntryStatus.COMPLETED, tool=ToolUse(**use))  # type: ignore[arg-type]
+
+
+def rows(window: MainWindow) -> None:
+    """Commentary, calls in every state, a picture, and what can be done about a cut answer."""
+    _ready(window)
+    photo = _picture(320, 200, "#7fc8e8", "#2d6a4f")
+    _say(
+        window,
+        Entry(
+            "u1", Role.USER, "What time is it where this was taken?", EntryStatus.COMPLETED, images=(photo, photo)
+        ),
+        Entry("a0", Role.ASSISTANT, "Let me look that up.", EntryStatus.COMPLETED, spoken=True, commentary=True),
+        _call(1, output='{"time": "18:20", "date": "Sunday, 14 June"}', seconds=0.42),
+        _call(2, name="write_note", arguments='{"title": "Tokyo", "text": "Call at six"}', waiting=True),
+        _call(3, name="search_files", server="files", arguments='{"q": "tickets"}', failed=True, seconds=20.0),
+        _call(4, name="clipboard_read", arguments="{}"),
+        Entry(
+            "a1",
+            Role.ASSISTANT,
+            "In Tokyo it is twenty past six in the evening. Shall I write that down for your call tomorrow?",
+            EntryStatus.INTERRUPTED,
+            spoken=True,
+            heard_chars=46,
+            heard_ms=2900,
+            action=EntryAction.SAY_THE_REST,
+        ),
+    )
+    window.show_cost("a1", "1.3 ct")
+
+
+def rows_opened(window: MainWindow) -> None:
+    rows(window)
+    QApplication.processEvents()
+    window._view._toggle(window.transcript.entry(2))
+
+
+def rows_menu(window: MainWindow) -> None:
+    rows(window)
+    QApplication.processEvents()
+    at = window._view.visualRect(window.transcript.index(6)).topLeft() + QPoint(60, 50)
+    window._view._enter_spot(QPointF(at))
+    window._view._open_menu(window.transcript.index(0), window._view.viewport().mapToGlobal(at - QPoint(0, 380)))
+
+
+def hovered(window: MainWindow) -> None:
+    rows(window)
+    QApplication.processEvents()
+    row = window._view.visualRect(window.transcript.index(6))
+    shape = window._view._shape(6)
+    assert shape.action is not None
+    window._view._enter_spot(QPointF(row.topLeft()) + shape.action.center())
+
+
+def row_endings(window: MainWindow) -> None:
+    _ready(window)
+    _say(
+        window,
+        _user(1, "Count to a thousand."),
+        Entry(
+            "a1",
+            Role.ASSISTANT,
+            "One, two, three, four",
+            EntryStatus.INCOMPLETE,
+            remark="Cut at the token limit.",
+            action=EntryAction.CONTINUE,
+        ),
+        Entry(
+            "a2",
+            Role.ASSISTANT,
+            "",
+            EntryStatus.FAILED,
+            remark="The server could not answer: the rate limit is reached. Try again in 20 seconds, or wait for "
+            "the next minute.",
+            action=EntryAction.RETRY,
+        ),
+        Entry("u9", Role.USER, "", EntryStatus.COMPLETED, images=(_picture(200, 300, "#f4b860", "#9d4edd"),)),
+    )
+
+
+def about(window: MainWindow) -> None:
+    _talked(window)
+    window._composer.ask_about(("u1", "a1", "u2"))
+
+
+def rewriting(window: MainWindow) -> None:
+    _talked(window)
+    window._composer.edit("u2", "And how much is seventeen percent of two hundred and fifty?")
+
+
 def long_texts(window: MainWindow) -> None:
     _talked(window)
     _say_more(window, _user(3, LONG), _answer(3, LONG + "\n\n" + LONG))
@@ -316,6 +413,7 @@ def focus_talk(window: MainWindow) -> None:
 SCENES: tuple[Callable[[MainWindow], None], ...] = (
     starting, fetching, ready, idle, opening, listening, thinking, speaking, interrupted, endings,
     long_texts, scripts, offline, notices, bug, typing, attached, dropping, attach_menu, selected,
+    rows, rows_opened, rows_menu, hovered, row_endings, about, rewriting,
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
 )  # fmt: skip

@@ -247,3 +247,49 @@ def test_a_suggestion_takes_the_place_of_the_text_and_undo_brings_it_back(compos
     assert composer.text == "suggested"
     composer.line.undo()
     assert composer.text == "mine"
+
+
+# --- lent for something else ----------------------------------------------------------------------
+
+
+def test_a_question_about_some_entries_leaves_the_draft_alone(composer: Composer, qtbot: QtBot) -> None:
+    QTest.keyClicks(composer.line, "draft")
+    composer.ask_about(("a", "b"))
+    assert composer.text == ""
+    QTest.keyClicks(composer.line, "why?")
+    with qtbot.assertNotEmitted(composer.message_entered), qtbot.waitSignal(composer.about_asked) as asked:
+        QTest.keyClick(composer.line, ENTER)
+    assert asked.args == [("a", "b"), "why?"]
+    assert composer.text == "draft"
+    assert not composer.has_errand
+
+
+def test_an_earlier_text_is_rewritten(composer: Composer, qtbot: QtBot) -> None:
+    composer.edit("u1", "old words")
+    assert composer.text == "old words"
+    QTest.keyClicks(composer.line, "!")
+    with qtbot.waitSignal(composer.resend_asked) as asked:
+        composer.send()
+    assert asked.args == ["u1", "old words!"]
+
+
+def test_an_errand_can_be_given_up(composer: Composer, qtbot: QtBot) -> None:
+    QTest.keyClicks(composer.line, "draft")
+    composer.edit("u1", "old words")
+    composer.ask_about(("u1",))
+    composer.give_back("came back")
+    button = next(b for b in composer.findChildren(QToolButton) if b.accessibleName() == "Back to the conversation")
+    with qtbot.assertNotEmitted(composer.resend_asked):
+        button.click()
+    assert composer.text == "came back\ndraft"
+
+
+def test_an_empty_question_is_not_asked(composer: Composer, qtbot: QtBot) -> None:
+    composer.add_image(data_uri(picture()), "one.png")
+    composer.ask_about(("a",))
+    with qtbot.assertNotEmitted(composer.about_asked):
+        QTest.keyClick(composer.line, ENTER)
+    assert composer.has_errand
+    assert not composer.send_button.isEnabled()
+    composer.end_errand()
+    assert composer.send_button.isEnabled()

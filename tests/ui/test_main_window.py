@@ -13,7 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QProgressBar, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Link, Role, Turn, VoiceState
+from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Link, Role, Turn, VoiceState
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.session import View
 from desktop_app.ui import theme as theme_module
@@ -255,3 +255,47 @@ def test_sound_and_network_are_not_imported_with_the_window() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_escape_gives_a_lent_line_back_before_it_stops_anything(window: MainWindow, qtbot: QtBot) -> None:
+    window.show_turn(Turn.SPEAKING)
+    window.show_entry(Entry("u", Role.USER, "typed", EntryStatus.COMPLETED), None)
+    window._view.edit_asked.emit("u", "typed")
+    assert widget(window, "message").property("plainText") == "typed"
+    with qtbot.assertNotEmitted(window.stop_pressed):
+        QTest.keyClick(window, Qt.Key.Key_Escape)
+    assert widget(window, "message").property("plainText") == ""
+    with qtbot.waitSignal(window.stop_pressed):
+        QTest.keyClick(window, Qt.Key.Key_Escape)
+
+
+def test_what_is_done_with_rows_goes_up(window: MainWindow, qtbot: QtBot) -> None:
+    view = window._view
+    for inner, outer, args in (
+        (view.action_asked, window.action_asked, ("a", EntryAction.RETRY)),
+        (view.read_aloud_asked, window.read_aloud_asked, ("words",)),
+        (view.forget_asked, window.forget_asked, (("a", "b"),)),
+        (view.server_copy_asked, window.server_copy_asked, ("u",)),
+    ):
+        with qtbot.waitSignal(outer) as asked:
+            inner.emit(*args)
+        assert asked.args == list(args)
+    view.about_asked.emit(("a", "b"))
+    QTest.keyClicks(widget(window, "message"), "why?")
+    with qtbot.waitSignal(window.about_asked) as about:
+        QTest.keyClick(widget(window, "message"), Qt.Key.Key_Return)
+    assert about.args == [("a", "b"), "why?"]
+    view.edit_asked.emit("u", "old")
+    with qtbot.waitSignal(window.resend_asked) as resent:
+        QTest.keyClick(widget(window, "message"), Qt.Key.Key_Return)
+    assert resent.args == ["u", "old"]
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support")
+@pytest.mark.parametrize("uri", ["data:image/png;base64,AAAA", ""])
+def test_a_broken_picture_opens_as_a_sentence(window: MainWindow, uri: str) -> None:
+    window._view.picture_opened.emit(uri)
+    dialog = window.findChild(QDialog)
+    assert isinstance(dialog, QDialog)
+    assert any("cannot be shown" in label.text() for label in dialog.findChildren(QLabel))
+    dialog.reject()

@@ -17,15 +17,11 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop_app.conversation.effects import Entry, EntryStatus, Role
+from desktop_app.ui.entry_words import note_of, shown_text, utf16_units
+from desktop_app.ui.row_shapes import RowShape, RowShapes
 from desktop_app.ui.theme import Theme
-from desktop_app.ui.transcript import (
-    EntryDelegate,
-    TranscriptModel,
-    TranscriptView,
-    note_of,
-    shown_text,
-    utf16_units,
-)
+from desktop_app.ui.transcript import TranscriptView
+from desktop_app.ui.transcript_model import TranscriptModel
 
 DONE = EntryStatus.COMPLETED
 
@@ -192,13 +188,13 @@ def test_a_screen_reader_hears_speaker_text_and_state(qapp: QApplication) -> Non
 
 def test_what_looks_like_markup_is_shown_as_it_is(theme: Theme) -> None:
     text = "<b>bold</b> &amp; <img src='http://example.org/x.png'>"
-    shape = EntryDelegate(theme).shape(said("a", text), 600)
+    shape = RowShapes(theme).shape(said("a", text), 600)
     assert shape.body.text() == text
 
 
 def test_what_was_not_heard_is_dimmed_and_an_emoji_counts_as_one_character(theme: Theme) -> None:
     cut = Entry("a", Role.ASSISTANT, "👋 Hello you", EntryStatus.INTERRUPTED, heard_chars=7, heard_ms=300)
-    (dimmed,) = EntryDelegate(theme).shape(cut, 600).body.formats()
+    (dimmed,) = RowShapes(theme).shape(cut, 600).body.formats()
     assert (dimmed.start, dimmed.length) == (8, 4)
     assert dimmed.format.foreground().color().name() == theme.palette.muted
 
@@ -283,13 +279,13 @@ def test_ten_thousand_rows_stream_without_laying_all_of_them_out(
 ) -> None:
     fill(view, 10_000)
     built: list[str] = []
-    build = EntryDelegate._build
+    build = RowShapes.build
 
-    def counting(self: EntryDelegate, entry: Entry, width: int) -> object:
+    def counting(self: RowShapes, entry: Entry, width: int) -> RowShape:
         built.append(entry.item_id)
         return build(self, entry, width)
 
-    monkeypatch.setattr(EntryDelegate, "_build", counting)
+    monkeypatch.setattr(RowShapes, "build", counting)
     words, frames_ms = "", []
     for _ in range(100):
         words += "word "
