@@ -10,6 +10,7 @@ to 190 MB; the assistant needs cities of 50,000 and more, capitals, and the stat
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ ENGLISH = {
     "Marrakesh": "Marrakech",
 }
 """GeoNames calls most cities by their English names; not these."""
+STATE_CAPITALS = """
+AL Montgomery, AK Juneau, AZ Phoenix, AR Little Rock, CA Sacramento, CO Denver, CT Hartford, DE Dover,
+FL Tallahassee, GA Atlanta, HI Honolulu, ID Boise, IL Springfield, IN Indianapolis, IA Des Moines, KS Topeka,
+KY Frankfort,
+LA Baton Rouge, ME Augusta, MD Annapolis, MA Boston, MI Lansing, MN Saint Paul, MS Jackson, MO Jefferson City,
+MT Helena, NE Lincoln, NV Carson City, NH Concord, NJ Trenton, NM Santa Fe, NY Albany, NC Raleigh, ND Bismarck,
+OH Columbus, OK Oklahoma City, OR Salem, PA Harrisburg, RI Providence, SC Columbia, SD Pierre, TN Nashville,
+TX Austin, UT Salt Lake City, VT Montpelier, VA Richmond, WA Olympia, WV Charleston, WI Madison, WY Cheyenne
+"""
+"""GeoNames' package does not have them."""
 COLUMNS = ("kind", "name", "country", "state", "zone", "population", "latitude", "longitude", "capital", "area_km2")
 
 
@@ -70,7 +81,10 @@ def main() -> None:
                 )
             )
         for state in source.get_us_states().values():
-            rows.writerow(("state", state["name"], "US", state["code"], "", "", "", "", "", ""))
+            capital = re.search(rf"\b{state['code']} ([^,\n]+)", STATE_CAPITALS)
+            rows.writerow(
+                ("state", state["name"], "US", state["code"], "", "", "", "", capital[1] if capital else "", "")
+            )
         for city in kept:
             rows.writerow(_city_row(city))
     print(f"{TARGET}: {len(countries)} countries, {len(kept)} cities, {TARGET.stat().st_size / 1e3:.0f} kB")
