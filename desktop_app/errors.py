@@ -7,7 +7,6 @@
     ├── AudioDeviceError        a microphone or speaker is missing, busy or gone
     ├── SettingsError           the settings file cannot be read or written
     ├── MediaError              a sound or picture file cannot be used
-    ├── MediaError              a sound or picture file cannot be used
     ├── WeightsError            a model file is missing, broken or cannot be fetched
     ├── ToolError               a tool, a tool file or an MCP server cannot do what it is asked
     └── LocalServerError        the local server did not start
@@ -62,10 +61,6 @@ class MediaError(ParleyError):
     """A sound or picture file cannot be used."""
 
 
-class MediaError(ParleyError):
-    """A sound or picture file cannot be used."""
-
-
 class WeightsError(ParleyError):
     """A model file is missing, broken or cannot be fetched."""
 
@@ -94,6 +89,8 @@ class NoticeAction(Enum):
     NEW_CONVERSATION = "new conversation"
     COPY_DETAILS = "copy details"
     SPEND_ON = "go on all the same"
+    USE_MODEL = "use this model"
+    """For the offline assistant; the notice's details say which."""
 
 
 @dataclass(frozen=True, slots=True)

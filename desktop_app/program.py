@@ -38,8 +38,8 @@ from desktop_app.local_process import LocalServer, Report, command
 from desktop_app.options import Options
 from desktop_app.protocol import session_config as sc
 from desktop_app.session import Session
-from desktop_app.settings import Settings, SettingsFile
-from desktop_app.tasks import end_tasks
+from desktop_app.settings import Settings, SettingsFile, install_id
+from desktop_app.tasks import end_tasks, start_task
 from desktop_app.transport import WebSocketTransport
 from desktop_app.ui.main_window import MainWindow
 
@@ -93,9 +93,11 @@ class Program:
         self._settings = settings = loaded.settings
         for notice in loaded.notices:
             window.show_notice(notice)
-        self._choice = choice = _choose(window, options, settings)
+        self._choice = choice = _choose(window, options, settings, install_id(folder))
         self._local = (
-            LocalServer(command(folder, options.log_level), self._local_reported) if choice.local else None
+            LocalServer(command(folder, options.log_level), self._local_reported, environment=_chat(settings))
+            if choice.local
+            else None
         )
         self._transport = WebSocketTransport(self._endpoint, self._handle)
         audio = settings.audio
@@ -162,14 +164,34 @@ class Program:
         window.voice_chosen.connect(self._voice_chosen)
         window.new_conversation_asked.connect(lambda: handle(inputs.NewConversationAsked()))
         window.reconnect_asked.connect(lambda: handle(inputs.ConnectAsked()))
+        window.notice_acted.connect(self._notice_acted)
 
     def _voice_chosen(self, voice: str) -> None:
         self._handle(inputs.VoiceChosen(voice))
-        self._settings = replace(self._settings, voices={**self._settings.voices, self._choice.name: voice})
+        self._save(replace(self._settings, voices={**self._settings.voices, self._choice.name: voice}))
+
+    def _save(self, settings: Settings) -> None:
+        self._settings = settings
         try:
-            self._file.save(self._settings)
+            self._file.save(settings)
         except ParleyError as error:
             self._window.show_notice(Notice.of(error))
+
+    def _notice_acted(self, notice: Notice) -> None:
+        match notice.action:
+            case NoticeAction.SPEND_ON:
+                self._handle(inputs.BudgetReached(reached=False))
+            case NoticeAction.USE_MODEL:
+                url, _, model = notice.details.partition("\n")
+                local = replace(self._settings.local, chat_url=url, chat_model=model)
+                self._save(replace(self._settings, local=local))
+                start_task(self._restart_local(), name="another brain")
+
+    async def _restart_local(self) -> None:
+        """Start the local server anew with what it reads only at its start; the conversation goes on."""
+        if self._local is not None:
+            self._window.show_progress("Starting the offline assistant", None)
+            await self._local.restart(_chat(self._settings))
 
     def count_usage(self, usage: CountUsage) -> None:
         """Add to what was spent."""
@@ -187,9 +209,21 @@ class Program:
             case "notice":
                 key = report.key or "local server"
                 self._window.show_notice(Notice(report.text, report.hint, Severity.WARNING, key))
+            case "offer":
+                text = f"{report.text} runs on this computer, with the model «{report.model}»."
+                hint = "It can answer what the offline assistant cannot; what you say goes to it then."
+                details = f"{report.url}\n{report.model}"
+                offer = Notice(text, hint, key="chat offer", action=NoticeAction.USE_MODEL, details=details)
+                self._window.show_notice(offer)
             case "loaded":
                 _log.info("engines loaded: %s", ", ".join(report.engines))
                 self._window.show_progress("", None)
+
+
+def _chat(settings: Settings) -> dict[str, str]:
+    """Return the chat endpoint that answers for the offline assistant, as its server reads it."""
+    local = settings.local
+    return {"PARLEY_CHAT_URL": local.chat_url, "PARLEY_CHAT_MODEL": local.chat_model} if local.chat_url else {}
 
 
 class _NoTools:
@@ -206,12 +240,12 @@ class _NoTools:
         """Nothing runs."""
 
 
-def _choose(window: MainWindow, options: Options, settings: Settings) -> Choice:
+def _choose(window: MainWindow, options: Options, settings: Settings, installation: str) -> Choice:
     """Return the endpoint; one that cannot be used is reported, and the offline assistant answers."""
     wanted = options.endpoint or settings.connection.endpoint
     model = options.model or settings.connection.model
     try:
-        return endpoints.choose(wanted, model=model, environment=os.environ)
+        return endpoints.choose(wanted, model=model, environment=os.environ, install_id=installation)
     except ParleyError as error:
         window.show_notice(Notice.of(error))
         return endpoints.choose(endpoints.LOCAL, model="", environment={})
@@ -236,9 +270,12 @@ def _session_config(choice: Choice, settings: Settings) -> sc.SessionConfig:
 
 
 def _end_on_signals(closing: asyncio.Event) -> None:
-    """Let Ctrl+C and a polite kill end the program as closing its window does."""
+    """Let Ctrl+C, a polite kill and a terminal that goes away end the program as closing its window does."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is None:  # Windows has no terminals that go away
+            continue
         try:
             loop.add_signal_handler(number, closing.set)
         except (NotImplementedError, AttributeError):  # Windows

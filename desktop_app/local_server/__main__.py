@@ -7,7 +7,8 @@ The contract with whoever starts it as a child process (`desktop_app/local_proce
   `{"event":"ready","url":"ws://127.0.0.1:PORT/v1/realtime","voices":["heart",…],"model":"parley-offline"}`, as soon
   as it listens; then, while the engines load behind it, any number of
   `{"event":"progress","text":…,"key":…,"done":n,"total":m}` (bytes), `{"event":"notice","text":…,"hint":…,"key":…}`
-  and `{"event":"loaded","engines":[…]}`.
+  and `{"event":"loaded","engines":[…]}`, and `{"event":"offer","text":"Ollama","url":…,"model":…}` for a chat
+  endpoint that was found on this computer.
 - It ends, with exit code 0, when its standard input closes (so it cannot outlive its parent) or on SIGTERM.
 
 A chat model of the user's own is named by `PARLEY_CHAT_URL` (as in `http://127.0.0.1:11434/v1`),
@@ -76,7 +77,7 @@ async def _serve(profile: Path | None, port: int, token: str) -> None:
 
 def _chat() -> Chat | None:
     url, model = os.environ.get("PARLEY_CHAT_URL", ""), os.environ.get("PARLEY_CHAT_MODEL", "")
-    return Chat(url, model, os.environ.pop("PARLEY_CHAT_KEY", "")) if url and model else None
+    return Chat(url, model, os.environ.pop("PARLEY_CHAT_KEY", "")) if url else None
 
 
 def _tell(told: Told) -> None:

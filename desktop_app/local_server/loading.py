@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ from desktop_app.local_server.models import Progress, Weights
 from desktop_app.local_server.pipeline import Engines, Slot
 
 if TYPE_CHECKING:
+    from desktop_app.local_server.engines.chat_endpoint import ChatEndpoint, Offer
     from desktop_app.local_server.engines.hibari import HibariSpeech
     from desktop_app.local_server.engines.whisper import Whisper
 
@@ -44,7 +45,8 @@ class Chat:
     """An OpenAI-compatible chat endpoint the user named."""
 
     url: str
-    model: str
+    model: str = ""
+    """Empty: the first one it serves."""
     key: str = ""
 
 
@@ -53,7 +55,7 @@ class Told:
     """Something the program's user should know; goes out as one line of JSON."""
 
     event: str
-    """`progress`, `notice` or `loaded`."""
+    """`progress`, `notice`, `loaded` or `offer`."""
     text: str = ""
     hint: str = ""
     key: str = ""
@@ -61,6 +63,9 @@ class Told:
     done: int = 0
     total: int = 0
     engines: tuple[str, ...] = ()
+    url: str = ""
+    """Of an offer: a chat endpoint found on this computer, which `text` names."""
+    model: str = ""
 
 
 def empty_engines() -> Engines:
@@ -96,6 +101,8 @@ class Loader:
         await brain
         self._tell(Told("loaded", engines=tuple(self._loaded)))
         await self._add_small_talk()
+        if self._chat is None:
+            await self._offer_chat()
 
     def close(self) -> None:
         """Give the engines' threads back."""
@@ -137,7 +144,27 @@ class Loader:
         return whisper
 
     async def _brain(self) -> LanguageModel:
-        return await asyncio.to_thread(_brain_with, self._chat)
+        return await asyncio.to_thread(_brain_with, await self._with_model(self._chat))
+
+    async def _with_model(self, chat: Chat | None) -> Chat | None:
+        """Return the chat endpoint with a model: an endpoint that is named alone is asked for its first one."""
+        if chat is None or chat.model:
+            return chat
+        probe = await asyncio.to_thread(_chat_endpoint, chat)
+        try:
+            models = await probe.models()
+        except ParleyError as error:
+            self._tell(Told("notice", error.sentence, error.hint, key="chat"))
+            models = ()
+        finally:
+            await probe.close()
+        return replace(chat, model=models[0] if models else "default")
+
+    async def _offer_chat(self) -> None:
+        """Look once for a chat endpoint on this computer; it is offered, never taken silently."""
+        look = await asyncio.to_thread(_probe)
+        for offer in await look():
+            self._tell(Told("offer", offer.program, url=offer.base_url, model=offer.models[0]))
 
     async def _add_small_talk(self) -> None:
         """Give the brain its small model, last: everything else works without it."""
@@ -208,10 +235,20 @@ def _whisper_loader() -> Callable[[Path], Awaitable[Whisper]]:
 def _brain_with(chat: Chat | None) -> LanguageModel:
     from desktop_app.local_server.brain.brain import Brain
     from desktop_app.local_server.brain.router import Router
+
+    return Brain(Router(), endpoint=_chat_endpoint(chat) if chat is not None else None)
+
+
+def _chat_endpoint(chat: Chat) -> ChatEndpoint:
     from desktop_app.local_server.engines.chat_endpoint import ChatEndpoint
 
-    endpoint = ChatEndpoint(chat.url, chat.model, api_key=chat.key) if chat is not None else None
-    return Brain(Router(), endpoint=endpoint)
+    return ChatEndpoint(chat.url, chat.model, api_key=chat.key)
+
+
+def _probe() -> Callable[[], Awaitable[tuple[Offer, ...]]]:
+    from desktop_app.local_server.engines.chat_endpoint import probe_loopback
+
+    return probe_loopback
 
 
 def _small_talk(weights: Path) -> Any:
