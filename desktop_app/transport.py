@@ -112,12 +112,15 @@ class WebSocketTransport:
     def _end(self, attempt: asyncio.Task[None] | None, facts: Disconnected) -> None:
         if self._attempt is attempt:  # a newer attempt may have taken over meanwhile
             self._attempt = self._outgoing = None
+            _log.info("disconnected: %r", facts)
             self._post(facts)
 
     async def _talk(self) -> Disconnected:
         """Connect and read until the end; return how it ended."""
         try:
-            socket = await self._open(await self._endpoint())
+            endpoint = await self._endpoint()
+            _log.info("connecting to %s", endpoint.name)
+            socket = await self._open(endpoint)
         except ParleyError as error:
             return Disconnected(hopeless=error)
         except InvalidStatus as error:
