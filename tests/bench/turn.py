@@ -1,8 +1,8 @@
 """How soon the offline assistant answers: the whole local server, as its own process, over its own socket.
 
 Questions are spoken in real time into the socket, by five voices of ours (whose questions it can answer) and by
-people (who read aloud, so it says what it says to a statement). The end of speech is the last moment within
-35 dB of the loudest. Figures, by mode:
+people (who read aloud, so it says what it says to a statement). The end of speech is the end of the last 32 ms
+that the voice detector takes for speech. Figures, by mode:
 
     vad_first_audio_ms     hands free, silence window as given: end of speech → first audio delta
     ptt_first_audio_ms     push to talk, released 200 ms after the last word: commit → first audio delta
@@ -39,7 +39,9 @@ import soxr
 from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 
+from desktop_app.local_server.engines import RECOGNITION_RATE_HZ
 from desktop_app.local_server.engines.hibari import HibariSpeech
+from desktop_app.local_server.engines.silero import SileroVoiceActivity
 from desktop_app.protocol import events as wire
 from desktop_app.protocol.codec import decode_server_event, encode
 from desktop_app.protocol.session_config import (
@@ -81,10 +83,13 @@ class Clip:
     end_ms: float = field(init=False)
 
     def __post_init__(self) -> None:
-        blocks = self.pcm[: self.pcm.size // 240 * 240].reshape(-1, 240).astype(np.float64)
-        level = np.sqrt((blocks**2).mean(axis=1))
-        loud = np.flatnonzero(level > level.max() * 10 ** (-35 / 20))
-        self.begin_ms, self.end_ms = float(loud[0] * 10), float(loud[-1] + 1) * 10
+        detector = SileroVoiceActivity()
+        size = detector.frame_samples
+        sound = soxr.resample(self.pcm.astype(np.float32) / 32768, RATE_HZ, RECOGNITION_RATE_HZ)
+        frames = (sound[start : start + size] for start in range(0, sound.size - size + 1, size))
+        speech = [index for index, frame in enumerate(frames) if detector.probability(frame) >= 0.5]
+        frame_ms = size * 1000 / RECOGNITION_RATE_HZ
+        self.begin_ms, self.end_ms = speech[0] * frame_ms, (speech[-1] + 1) * frame_ms
 
 
 @asynccontextmanager
@@ -225,7 +230,9 @@ async def _main(options: argparse.Namespace) -> int:
                         good, words = _known(clip.text, understood)
                         known, total = known + good, total + words
                     if options.verbose:
-                        print(f"{clip.name:40} {understood}", file=sys.stderr)
+                        mode = "ptt" if silence_ms is None else "vad"
+                        took_ms = figures[f"{mode}_first_audio_ms"][-1]
+                        print(f"{mode} {took_ms:5.0f} ms  {clip.name:36} {understood}", file=sys.stderr)
         figures["rss_mb"] = [psutil.Process(pid).memory_info().rss / 1e6]
     figures["understood_percent"] = [100 * known / total]
     rows = [

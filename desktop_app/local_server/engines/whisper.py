@@ -184,17 +184,20 @@ class Whisper:
         short_s = max(SHORTEST_WINDOW_S, seconds + WINDOW_MARGIN_S)
         # the encoder halves the number of columns, so it must be even
         frames = min(FULL_WINDOW_FRAMES, 2 * int(short_s * FRAMES_PER_S / 2))
-        result = self._decode(audio, request.language, frames, beam=1 if request.draft else BEAM)
+        result = self._decode(audio, request, frames, beam=1 if request.draft else BEAM)
         worth_it = _is_doubtful(result) and not _is_invented(result)
         if worth_it and not request.draft and not request.dropped:
-            result = self._decode(audio, request.language, FULL_WINDOW_FRAMES, beam=BEAM)
+            result = self._decode(audio, request, FULL_WINDOW_FRAMES, beam=BEAM)
         if _is_invented(result):
             return Recognised("", result.language, result.log_probability, result.no_speech)
         return result
 
-    def _decode(self, audio: Samples, language: str | None, frames: int, *, beam: int) -> Recognised:
+    def _decode(self, audio: Samples, request: _Request, frames: int, *, beam: int) -> Recognised:
         columns = self._log_mel(audio, frames)[None]
         encoded = self._model.encode(ctranslate2.StorageView.from_array(columns))
+        if request.dropped:  # half of the work is saved, and whoever waits is served sooner
+            return Recognised("", no_speech=1.0)
+        language = request.language
         prompt = ["<|startoftranscript|>"]
         if self._model.is_multilingual:
             language = language or self._detect(encoded)
