@@ -119,7 +119,7 @@ async def test_it_connects_and_ends_when_it_is_told_to(number: int, tmp_path: Pa
 
 async def test_it_ends_while_it_tries_to_connect(tmp_path: Path) -> None:
     async with program(tmp_path, "--endpoint", "ws://127.0.0.1:1/v1") as running:
-        await running.until(lambda: running.said().count("connecting to 127.0.0.1") == 2, "the second attempt")
+        await running.until(lambda: "connecting to 127.0.0.1" in running.said(), "an attempt")
         assert await running.ends_with(signal.SIGTERM) == 0
     assert_clean(running)
 

@@ -500,7 +500,7 @@ def test_a_connection_that_was_called_off_is_not_heard_of_again(run: Run) -> Non
 
     async def story() -> None:
         async with ScriptedServer(chatter) as server, Client(server.url) as client:
-            for number in range(5):
+            for number in range(3):
                 await client.until(lambda: client.received)
                 ids = {e.session.id for e in client.received if isinstance(e, wire.SessionCreated)}
                 assert ids == {f"sess_{number}"}
