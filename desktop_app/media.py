@@ -7,6 +7,7 @@ that says what to do. Nothing here knows the window or the conversation.
 
 from __future__ import annotations
 
+import mimetypes
 import stat
 from base64 import b64encode
 from collections.abc import Iterator
@@ -73,6 +74,25 @@ def decode_audio_file(path: Path) -> bytes:
     if not pcm:
         raise MediaError(f"{name} holds no sound, or is cut off.", "Choose another recording.")
     return pcm
+
+
+def encode_audio_file(path: Path, pcm: bytes) -> None:
+    """Write PCM16, mono, 24 kHz to a sound file; its ending says which kind: WAV, FLAC, OGG or MP3.
+
+    Raises `MediaError` with a sentence if it cannot be written.
+    """
+    samples = np.frombuffer(pcm[: len(pcm) & ~1], "<i2")
+    try:
+        soundfile.write(path, samples, PCM_RATE_HZ)
+    except (OSError, soundfile.SoundFileError, TypeError, ValueError) as error:
+        text = f"{_shown(path)} could not be written."
+        raise MediaError(text, "Choose another place, and a name that ends with .wav, .flac or .ogg.") from error
+
+
+def looks_like_picture(path: Path) -> bool:
+    """Whether a file's name says that it is a picture."""
+    kind, _ = mimetypes.guess_type(path.name)
+    return (kind or "").startswith("image/")
 
 
 def _check_sound(file: soundfile.SoundFile, name: str) -> None:

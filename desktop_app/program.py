@@ -6,6 +6,7 @@ Imported only once the window is painted. Closing goes microphone, speaker, sock
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import os
 import random
@@ -13,7 +14,6 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -26,22 +26,26 @@ from platformdirs import user_data_path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from desktop_app import endpoints
+from desktop_app import endpoints, media
 from desktop_app.audio.microphone import Microphone
 from desktop_app.audio.speaker import Speaker
+from desktop_app.books import Books
 from desktop_app.conversation import inputs
 from desktop_app.conversation.conversation import Conversation
-from desktop_app.conversation.effects import CountUsage
+from desktop_app.conversation.effects import CountUsage, EntryAction
 from desktop_app.endpoints import Choice, Endpoint
-from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity
+from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity, ToolError
 from desktop_app.local_process import LocalServer, Report, command
 from desktop_app.options import Options
 from desktop_app.protocol import session_config as sc
 from desktop_app.session import Session
 from desktop_app.settings import Settings, SettingsFile, install_id
 from desktop_app.tasks import end_tasks, start_task
+from desktop_app.tools.tool import Picture
 from desktop_app.transport import WebSocketTransport
+from desktop_app.ui.desktop import QtClipboard, ask_where_to_save, open_address, screen_as_png
 from desktop_app.ui.main_window import MainWindow
+from desktop_app.workshop import Workshop
 
 LEVEL_INTERVAL_MS = 50
 
@@ -107,6 +111,21 @@ class Program:
             device=options.input_device or audio.input_device or None,
             warm=audio.keep_microphone_warm,
         )
+        self._workshop = Workshop(
+            folder,
+            self._handle,
+            window.show_notice,
+            clipboard=QtClipboard(),
+            open_address=open_address,
+            take_screenshot=_take_screenshot,
+        )
+        self._books = Books(
+            folder,
+            window,
+            lambda reached: self._handle(inputs.BudgetReached(reached)),
+            model=choice.model,
+            transcriber=choice.transcription_model,
+        )
         voice = options.voice or settings.voices.get(choice.name, "") or choice.voices[0]
         self._session = Session(
             Conversation(
@@ -116,7 +135,7 @@ class Program:
             speaker=self._speaker,
             microphone=self._microphone,
             view=window,
-            tools=_NoTools(self._handle),
+            tools=self._workshop,
             records=self,
             call_later=asyncio.get_running_loop().call_later,
         )
@@ -131,6 +150,8 @@ class Program:
         self._join_signals()
         self._level_timer.timeout.connect(lambda: self._window.set_level(self._microphone.level))
         self._level_timer.start()
+        self._books.open()
+        self._workshop.open(mcp_config="")
         self._handle(inputs.ConnectAsked())
         # Importing PortAudio takes 0.2 s: now, rather than when the first word is spoken.
         self._speaker.prepare()
@@ -144,6 +165,7 @@ class Program:
             closing.push_async_callback(end_tasks)
             if self._local is not None:
                 closing.push_async_callback(self._local.close)
+            closing.push_async_callback(self._workshop.close)
             closing.push_async_callback(self._transport.close)
             closing.callback(self._speaker.close)
             closing.callback(self._microphone.shutdown)
@@ -161,8 +183,19 @@ class Program:
         window.talk_released.connect(lambda: handle(inputs.TalkReleased()))
         window.stop_pressed.connect(lambda: handle(inputs.StopPressed()))
         window.message_entered.connect(lambda *message: handle(inputs.TextEntered(*message)))
+        window.files_given.connect(self._files_given)
+        window.image_given.connect(self._image_given)
+        window.action_asked.connect(self._action_asked)
+        window.read_aloud_asked.connect(lambda text: handle(inputs.AsideAsked(inputs.AsideKind.READ_ALOUD, text)))
+        window.about_asked.connect(
+            lambda items, question: handle(inputs.AsideAsked(inputs.AsideKind.ABOUT, question, items))
+        )
+        window.forget_asked.connect(lambda items: handle(inputs.ForgetAsked(items)))
+        window.server_copy_asked.connect(lambda item: handle(inputs.ServerCopyAsked(item)))
+        window.resend_asked.connect(lambda item, text: handle(inputs.ResendAsked(item, text)))
+        window.consent_given.connect(lambda *answer: handle(inputs.ConsentGiven(*answer)))
         window.voice_chosen.connect(self._voice_chosen)
-        window.new_conversation_asked.connect(lambda: handle(inputs.NewConversationAsked()))
+        window.new_conversation_asked.connect(self._begin_anew)
         window.reconnect_asked.connect(lambda: handle(inputs.ConnectAsked()))
         window.notice_acted.connect(self._notice_acted)
 
@@ -177,10 +210,49 @@ class Program:
         except ParleyError as error:
             self._window.show_notice(Notice.of(error))
 
+    def _begin_anew(self) -> None:
+        self._books.begin_conversation()
+        self._handle(inputs.NewConversationAsked())
+
+    def _action_asked(self, item_id: str, action: EntryAction) -> None:
+        """The button of an entry was pressed."""
+        match action:
+            case EntryAction.SAY_THE_REST:
+                self._handle(inputs.RestAsked(item_id))
+            case EntryAction.CONTINUE | EntryAction.RETRY:
+                self._handle(inputs.AnswerAsked())
+
+    def _files_given(self, paths: list[str]) -> None:
+        for path in paths:
+            start_task(self._take_file(Path(path)), name="a file")
+
+    def _image_given(self, png: bytes, name: str) -> None:
+        start_task(self._take_image(png, name), name="a picture")
+
+    async def _take_file(self, path: Path) -> None:
+        """Take a picture into the composer, or send a sound file as a message of its own."""
+        if media.looks_like_picture(path):
+            await self._take_image(path, path.name)
+            return
+        try:
+            pcm = await asyncio.to_thread(media.decode_audio_file, path)
+        except ParleyError as error:
+            self._window.show_notice(Notice.of(error, key=f"file:{path.name}"))
+        else:
+            self._handle(inputs.RecordingEntered(pcm, path.name))
+
+    async def _take_image(self, source: bytes | Path, name: str) -> None:
+        try:
+            data_uri = await asyncio.to_thread(media.encode_image, source)
+        except ParleyError as error:
+            self._window.show_notice(Notice.of(error, key=f"file:{name}"))
+        else:
+            self._window.add_image(data_uri, name)
+
     def _notice_acted(self, notice: Notice) -> None:
         match notice.action:
             case NoticeAction.SPEND_ON:
-                self._handle(inputs.BudgetReached(reached=False))
+                self._books.spend_on()
             case NoticeAction.USE_MODEL:
                 url, _, model = notice.details.partition("\n")
                 local = replace(self._settings.local, chat_url=url, chat_model=model)
@@ -195,11 +267,22 @@ class Program:
 
     def count_usage(self, usage: CountUsage) -> None:
         """Add to what was spent."""
-        _log.info("billed: %s", usage.usage)
+        self._books.count(usage)
 
     def save_recording(self, item_id: str, pcm: bytes) -> None:
-        """Offer the user to keep what the server heard."""
-        _log.info("a recording of %d bytes came for %s", len(pcm), item_id)
+        """Keep what the server heard, where the user says."""
+        ask_where_to_save(
+            self._window, "Save what the server heard", "heard.wav", lambda p: self._write_sound(p, pcm)
+        )
+
+    def _write_sound(self, path: Path, pcm: bytes) -> None:
+        start_task(self._write_sound_file(path, pcm), name="saving a recording")
+
+    async def _write_sound_file(self, path: Path, pcm: bytes) -> None:
+        try:
+            await asyncio.to_thread(media.encode_audio_file, path, pcm)
+        except ParleyError as error:
+            self._window.show_notice(Notice.of(error, key="recording"))
 
     def _local_reported(self, report: Report) -> None:
         """Show what the local server says of itself."""
@@ -226,26 +309,28 @@ def _chat(settings: Settings) -> dict[str, str]:
     return {"PARLEY_CHAT_URL": local.chat_url, "PARLEY_CHAT_MODEL": local.chat_model} if local.chat_url else {}
 
 
-class _NoTools:
-    """No tools are offered, so a call can only be a mistake."""
-
-    def __init__(self, post: Callable[[inputs.Input], None]) -> None:
-        self._post = post
-
-    def run(self, call_id: str, name: str, arguments: str) -> None:
-        """Say that there is no such tool."""
-        self._post(inputs.ToolFinished(call_id, '{"error": "there is no such tool"}', failed=True))
-
-    def cancel(self, call_id: str) -> None:
-        """Nothing runs."""
+async def _take_screenshot() -> Picture:
+    """Return the screen, scaled for the model; raises `ToolError` where programs may not look at it."""
+    png = await screen_as_png()
+    if not png:
+        raise ToolError("The desktop does not let programs look at the screen.", "Take a picture by other means.")
+    data_uri = await asyncio.to_thread(media.encode_image, png)
+    kind, _, data = data_uri.partition(";base64,")
+    return Picture(base64.b64decode(data), kind.removeprefix("data:"))
 
 
 def _choose(window: MainWindow, options: Options, settings: Settings, installation: str) -> Choice:
     """Return the endpoint; one that cannot be used is reported, and the offline assistant answers."""
     wanted = options.endpoint or settings.connection.endpoint
-    model = options.model or settings.connection.model
+    profiles, notices = endpoints.read_profiles(settings.connection.profiles)
+    for notice in notices:
+        window.show_notice(notice)
+    named = wanted.strip().casefold() in {profile.name.casefold() for profile in profiles}
+    model = options.model or ("" if named else settings.connection.model)  # a profile has a model of its own
     try:
-        return endpoints.choose(wanted, model=model, environment=os.environ, install_id=installation)
+        return endpoints.choose(
+            wanted, model=model, environment=os.environ, install_id=installation, profiles=profiles
+        )
     except ParleyError as error:
         window.show_notice(Notice.of(error))
         return endpoints.choose(endpoints.LOCAL, model="", environment={})
@@ -253,12 +338,11 @@ def _choose(window: MainWindow, options: Options, settings: Settings, installati
 
 def _session_config(choice: Choice, settings: Settings) -> sc.SessionConfig:
     """Return what every session is configured with: push to talk, spoken answers, the user's words written down."""
-    transcription = sc.Transcription(
-        model=choice.transcription_model, language=settings.connection.language or UNSET
-    )
+    model = choice.transcription_model
+    transcription = sc.Transcription(model=model, language=settings.connection.language or UNSET)
     audio_input = sc.AudioInput(
         format=sc.PCM_24K,
-        transcription=transcription,
+        transcription=transcription if model else UNSET,
         turn_detection=None,
         noise_reduction=sc.NoiseReduction(type="near_field"),
     )

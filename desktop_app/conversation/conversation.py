@@ -657,7 +657,8 @@ class Conversation:
                 final = event.status in (UNSET, None, "completed")
                 self._user_words(event.item_id, event.content_index, event.transcript, whole=True, final=final)
                 if event.usage and final:
-                    self._outbox.do(CountUsage(event.usage, event.item_id, transcription=True))
+                    key = f"{self._link.session_no}:{event.item_id}:words"
+                    self._outbox.do(CountUsage(key, event.usage, event.item_id, transcription=True))
             case events.InputAudioTranscriptionFailed():
                 self._user_words_failed(event)
             case events.McpListToolsFailed():
@@ -762,7 +763,8 @@ class Conversation:
     def _bill(self, response: events.Response, output: list[Item]) -> None:
         if response.usage:
             said = [item.id for item in output if item.is_message and item.id and self._transcript.get(item.id)]
-            self._outbox.do(CountUsage(response.usage, said[-1] if said else ""))
+            key = f"{self._link.session_no}:{response.id or len(output)}"
+            self._outbox.do(CountUsage(key, response.usage, said[-1] if said else ""))
 
     def _close_entry(
         self, item_id: str, status: EntryStatus, remark: str, *, heard_chars: int | None = None

@@ -326,6 +326,8 @@ class ShowTitle:
 class CountUsage:
     """Something was billed: a response, or writing down what was said."""
 
+    key: str
+    """What is billed, once: the session's number and the response's or item's id."""
     usage: Usage | TranscriptionUsage
     item_id: str = ""
     """The entry it belongs to; empty: none that is shown."""

@@ -164,6 +164,8 @@ class ToolFinished:
     output: str
     failed: bool = False
     seconds: float = 0.0
+    images: tuple[str, ...] = ()
+    """Data URIs of what there is to see: an output is text only, so they become a message of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ from desktop_app.conversation.effects import (
 from desktop_app.conversation.inputs import ConsentGiven, Timer, ToolFinished, ToolOffer
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.conversation.responses import Responses
-from desktop_app.conversation.transcript import Transcript
+from desktop_app.conversation.transcript import MAX_ITEM_ID, Transcript
 from desktop_app.protocol.events import ConversationItemCreate, ResponseParams
-from desktop_app.protocol.items import Item, function_call_output
+from desktop_app.protocol.items import Item, function_call_output, user_message
 
 MAX_ROUNDS = 8
 SELF_STARTED_WITHIN_MS = 1_000
@@ -64,6 +64,7 @@ class ToolCalls:
         self._approvals: dict[str, Item] = {}
         self._turn = 0
         self._rounds_in_turn = 0
+        self._pictures = 0
 
     @property
     def pending(self) -> bool:
@@ -162,12 +163,20 @@ class ToolCalls:
             return
         self._mark(item, waiting=False, result=result)
         self._outbox.send(ConversationItemCreate(item=function_call_output(result.call_id, result.output)))
+        if result.images:
+            self._show_pictures(result)
         for round_ in self._rounds:
             round_.open.discard(result.call_id)
         ended = [round_ for round_ in self._rounds if not round_.open]
         self._rounds = [round_ for round_ in self._rounds if round_.open]
         if any(round_.turn == self._turn and not round_.silent for round_ in ended):
             self._follow_up()
+
+    def _show_pictures(self, result: ToolFinished) -> None:
+        self._pictures += 1
+        item_id = f"seen_{self._pictures}_{result.call_id}"[:MAX_ITEM_ID]
+        self._transcript.show(Entry(item_id, Role.USER, "", EntryStatus.COMPLETED, images=result.images))
+        self._outbox.send(ConversationItemCreate(item=user_message(item_id, "", result.images)))
 
     def _follow_up(self) -> None:
         enough = self._rounds_in_turn >= MAX_ROUNDS

@@ -29,7 +29,6 @@ from PySide6.QtGui import (
     QShortcut,
 )
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QDialog,
     QDialogButtonBox,
     QGridLayout,
@@ -37,7 +36,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QMenu,
-    QMessageBox,
     QProgressBar,
     QToolButton,
     QVBoxLayout,
@@ -47,7 +45,9 @@ from PySide6.QtWidgets import (
 from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Entry, Link, Turn, VoiceState
 from desktop_app.errors import Notice, Severity
 from desktop_app.protocol.session_config import SessionConfig
+from desktop_app.ui.asides import Asides
 from desktop_app.ui.composer import Composer, has_attachment
+from desktop_app.ui.consents import Consents
 from desktop_app.ui.labels import ElidedLabel
 from desktop_app.ui.notices import NoticesBar
 from desktop_app.ui.picture_dialog import PictureDialog
@@ -63,8 +63,8 @@ PRODUCT = "Parley"
 NARROW_PX = 520
 """Below this width words give way to icons."""
 
-NOTICES_SHARE = 0.28
-"""How much of the window's height notices may take; more of them scroll."""
+CARDS_SHARE = 0.4
+"""How much of the window's height cards may take; more of them scroll."""
 
 LINK_WORDS = {Link.OFFLINE: "Not connected", Link.CONNECTING: "Connecting…", Link.ONLINE: "Connected"}
 TURN_WORDS = {
@@ -140,6 +140,9 @@ class MainWindow(QMainWindow):
     voice_chosen = Signal(str)
     new_conversation_asked = Signal()
     reconnect_asked = Signal()
+    summary_asked = Signal()
+    replies_asked = Signal()
+    """Suggestions for what the user could say."""
     notice_acted = Signal(object)
     """The button of a notice was pressed that only the program can act on."""
     consent_given = Signal(str, bool, bool)
@@ -159,7 +162,6 @@ class MainWindow(QMainWindow):
         self._link = Link.CONNECTING
         self._endpoint = ("", "")
         self._subject = ""
-        self._consents: dict[str, QMessageBox] = {}
         self._was_painted = False
         self._has_closed = False
         self.setWindowTitle(PRODUCT)
@@ -172,6 +174,8 @@ class MainWindow(QMainWindow):
         self.transcript = TranscriptModel()
         self._view = TranscriptView(self.transcript, theme)
         self._notices = NoticesBar(theme)
+        self._asides = Asides(self._notices, theme)
+        self._consents = Consents(self._notices, theme)
         self._composer = Composer(theme)
         self._screenshot = Screenshot(self, theme)
         self._talk = TalkButton(theme, self._key_name)
@@ -181,6 +185,7 @@ class MainWindow(QMainWindow):
         self._menu = QMenu(self)
         self._dot = LinkDot(theme)
         self._title = ElidedLabel()
+        self._topic = QLabel()
         self._subtitle = ElidedLabel()
         self._status = ElidedLabel()
         self._progress = _ProgressStrip(theme)
@@ -208,6 +213,8 @@ class MainWindow(QMainWindow):
     def clear_entries(self) -> None:
         """Empty the transcript."""
         self.transcript.clear()
+        self._asides.close_all()
+        self.show_title("", "")
 
     def show_turn(self, turn: Turn) -> None:
         """Show whose move it is."""
@@ -241,29 +248,11 @@ class MainWindow(QMainWindow):
 
     def ask_consent(self, consent: Consent) -> None:
         """Ask whether a tool may run; the answer is `consent_given`."""
-        box = QMessageBox(self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(f"{consent.server or 'Parley'}: {consent.tool}")
-        box.setInformativeText(consent.arguments)
-        kinds = QMessageBox.ButtonRole
-        allow = box.addButton("Allow", kinds.AcceptRole)
-        always = box.addButton("Always for this tool", kinds.AcceptRole)
-        box.addButton("Don't allow", kinds.RejectRole)
-
-        def answer(button: QAbstractButton) -> None:
-            self._consents.pop(consent.call_id, None)
-            self.consent_given.emit(consent.call_id, button in (allow, always), button is always)
-
-        box.buttonClicked.connect(answer)
-        self._consents[consent.call_id] = box
-        box.open()
+        self._consents.ask(consent)
 
     def withdraw_consent(self, call_id: str) -> None:
         """The question no longer stands."""
-        box = self._consents.pop(call_id, None)
-        if box is not None:
-            box.close()
+        self._consents.withdraw(call_id)
 
     def show_session(self, config: SessionConfig, *, muted: bool) -> None:
         """Put the controls of the session where they are in force."""
@@ -274,12 +263,13 @@ class MainWindow(QMainWindow):
 
     def show_aside(self, state: AsideState) -> None:
         """Insert or replace an answer beside the conversation, by its number."""
-        if state.text:
-            self._notices.show_notice(Notice(state.text, key=f"aside {state.number}"))
+        self._asides.show_aside(state)
 
     def show_title(self, title: str, topic: str) -> None:
         """Show what the conversation is about."""
-        self._subject = " · ".join(part for part in (title, topic) if part)
+        self._subject = title
+        self._topic.setText(topic)
+        self._topic.setVisible(bool(topic))
         self._show_endpoint()
 
     def add_image(self, data_uri: str, name: str) -> None:
@@ -289,6 +279,10 @@ class MainWindow(QMainWindow):
     def show_cost(self, item_id: str, text: str) -> None:
         """Say what an answer cost; shown with the mouse or the keys on it."""
         self.transcript.set_cost(item_id, text)
+
+    def show_spending(self, conversation: str, day: str) -> None:
+        """Say what the conversation and the day came to."""
+        self._spending.setText(f"Spent: {conversation} here, {day} today")
 
     # --- what else the program shows --------------------------------------------------------------
 
@@ -349,7 +343,7 @@ class MainWindow(QMainWindow):
         """Let words give way to icons where it is narrow."""
         super().resizeEvent(event)
         self._voice.set_compact(self.width() < self._theme.px(NARROW_PX))
-        self._notices.limit_height(int(self.height() * NOTICES_SHARE))
+        self._notices.limit_height(int(self.height() * CARDS_SHARE))
         self._show_status()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -401,9 +395,19 @@ class MainWindow(QMainWindow):
         state.setSpacing(px(1.5 * GRID))
         state.addWidget(self._dot)
         state.addWidget(self._subtitle, 1)
+        self._topic.setTextFormat(Qt.TextFormat.PlainText)
+        self._topic.setProperty("kind", "chip")
+        self._topic.setAccessibleDescription("What the conversation is about")
+        self._topic.setObjectName("topic")
+        self._topic.hide()
+        heading = QHBoxLayout()
+        heading.setSpacing(px(2 * GRID))
+        heading.addWidget(self._title)
+        heading.addWidget(self._topic)
+        heading.addStretch(1)
         words = QVBoxLayout()
         words.setSpacing(0)
-        words.addWidget(self._title)
+        words.addLayout(heading)
         words.addLayout(state)
         row.addWidget(mark)
         row.addSpacing(px(2 * GRID))
@@ -448,13 +452,18 @@ class MainWindow(QMainWindow):
     def _fill_menu(self) -> None:
         self._new = self._menu.addAction("New conversation")
         self._new.setShortcut(QKeySequence.StandardKey.New)
+        self._summary = self._menu.addAction("Summarise")
+        self._replies = self._menu.addAction("Suggest replies")
+        self._replies.setShortcut(QKeySequence("Ctrl+J"))
         self._menu.addSeparator()
+        self._spending = self._menu.addAction("")
+        self._spending.setEnabled(False)
         self._help = self._menu.addAction("Keys and about")
         self._help.setShortcut(QKeySequence.StandardKey.HelpContents)
         self._quit = QAction("Close", self)
         self._quit.setShortcuts([QKeySequence("Ctrl+Q"), QKeySequence(QKeySequence.StandardKey.Close)])
         self._menu.addAction(self._quit)
-        for action in (self._new, self._help):
+        for action in (self._new, self._replies, self._help):
             self.addAction(action)
         self.addAction(self._quit)
         self.addActions(self._composer.actions_for_window)
@@ -500,6 +509,10 @@ class MainWindow(QMainWindow):
         self._voice.voice_chosen.connect(self.voice_chosen)
         self._voice.new_conversation_asked.connect(self.new_conversation_asked)
         self._notices.reconnect_asked.connect(self.reconnect_asked)
+        self._asides.reply_chosen.connect(self._composer.fill)
+        self._consents.answered.connect(self.consent_given)
+        self._summary.triggered.connect(self.summary_asked)
+        self._replies.triggered.connect(self.replies_asked)
         self._notices.acted.connect(self.notice_acted)
         self._notices.new_conversation_asked.connect(self.new_conversation_asked)
         self._new.triggered.connect(self.new_conversation_asked)
@@ -515,9 +528,11 @@ class MainWindow(QMainWindow):
 
     def _show_endpoint(self) -> None:
         name, note = self._endpoint
+        who = name if self._subject else ""
         self._title.setText(self._subject or name or PRODUCT)
-        self._subtitle.setText(" · ".join(part for part in (LINK_WORDS[self._link], note) if part))
-        self.setWindowTitle(f"{PRODUCT} – {name}" if name else PRODUCT)
+        self._subtitle.setText(" · ".join(part for part in (LINK_WORDS[self._link], who, note) if part))
+        what = self._subject or name
+        self.setWindowTitle(f"{PRODUCT} – {what}" if what else PRODUCT)
 
     def _show_status(self) -> None:
         """Say whose move it is, and which key helps now."""
@@ -543,6 +558,8 @@ class MainWindow(QMainWindow):
         self._stop.setFixedSize(theme.px(HEIGHT_PX - 8), theme.px(HEIGHT_PX - 8))
         self._new.setIcon(theme.icon("message-square-plus"))
         self._help.setIcon(theme.icon("keyboard"))
+        self._summary.setIcon(theme.icon("list-collapse"))
+        self._replies.setIcon(theme.icon("message-circle-reply"))
 
 
 class _ProgressStrip(QWidget):

@@ -1,0 +1,112 @@
+"""The books of a profile: what was billed, what it came to, and whether the user's budget is reached."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from desktop_app import costs
+from desktop_app.conversation.effects import CountUsage
+from desktop_app.errors import Notice, ParleyError
+from desktop_app.protocol.events import Usage
+from desktop_app.resources import resource
+
+
+class Board(Protocol):
+    """Where the figures are shown: the window."""
+
+    def show_cost(self, item_id: str, text: str) -> None:
+        """Show what an answer cost."""
+        ...
+
+    def show_spending(self, conversation: str, day: str) -> None:
+        """Show what the conversation and the day came to."""
+        ...
+
+    def show_notice(self, notice: Notice) -> None:
+        """Show a notice."""
+        ...
+
+
+class Books:
+    """Counts what is billed. `budget_reached` is told whenever that changes; `today` is asked at every count."""
+
+    def __init__(
+        self,
+        folder: Path,
+        board: Board,
+        budget_reached: Callable[[bool], None],
+        *,
+        model: str,
+        transcriber: str,
+        budget_usd: float = 0.0,
+        today: Callable[[], dt.date] = dt.date.today,
+    ) -> None:
+        self._board = board
+        self._budget_reached = budget_reached
+        self._today = today
+        self._file = costs.SpendingFile(folder)
+        self.model = model
+        """The model that answers, by its name in the price table; one that is not there costs «–»."""
+        self.transcriber = transcriber
+        self._budget_usd = budget_usd
+        self._over = False
+        self._forgiven = False
+        self.prices, notices = costs.load_prices(resource(costs.PRICES_FILE), folder / costs.PRICES_FILE)
+        loaded = self._file.load()
+        self._ledger = costs.Ledger(loaded.days)
+        for notice in (*notices, *loaded.notices):
+            board.show_notice(notice)
+
+    def open(self) -> None:
+        """Show what the day came to so far."""
+        self._show()
+        self._judge()
+
+    def count(self, usage: CountUsage) -> None:
+        """Add to what was spent, once for each key."""
+        if isinstance(usage.usage, Usage):
+            cost = costs.cost_of_response(usage.usage, self.model, self.prices)
+        else:
+            cost = costs.cost_of_transcription(usage.usage, self.transcriber, self.prices)
+        if not self._ledger.add(usage.key, cost, day=self._today()):
+            return
+        if usage.item_id and not usage.transcription:
+            self._board.show_cost(usage.item_id, "\n".join(costs.explained(cost)))
+        self._show()
+        self._save()
+        self._judge()
+
+    def set_budget(self, budget_usd: float) -> None:
+        """The user set another limit for a day; 0: none."""
+        self._budget_usd = budget_usd
+        self._forgiven = False
+        self._judge()
+
+    def spend_on(self) -> None:
+        """The user goes on although the budget is reached; it is not asked again today."""
+        self._forgiven = True
+        self._judge()
+
+    def begin_conversation(self) -> None:
+        """A new conversation counts from zero; the day does not."""
+        self._ledger.begin_conversation()
+        self._show()
+
+    def _judge(self) -> None:
+        over = self._ledger.over_budget(self._budget_usd, day=self._today()) and not self._forgiven
+        if over != self._over:
+            self._over = over
+            self._budget_reached(over)
+
+    def _show(self) -> None:
+        day = self._ledger.day(self._today())
+        self._board.show_spending(costs.money_spent(self._ledger.conversation), costs.money_spent(day))
+
+    def _save(self) -> None:
+        try:
+            self._file.save(self._ledger.days)
+        except ParleyError as error:
+            self._board.show_notice(Notice.of(error, key="spending"))

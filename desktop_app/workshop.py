@@ -1,0 +1,138 @@
+"""The workshop: all tools of a profile, from wherever they come, and the calls that run.
+
+The built-in ones, the user's own files and those of local MCP servers meet in one `Toolbox`. The core decides when
+a call runs, and asks for the user's yes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from desktop_app.conversation.inputs import AsideAsked, AsideKind, Input, ToolFinished, ToolOffer, ToolsOffered
+from desktop_app.errors import Notice, ParleyError, Severity
+from desktop_app.tasks import start_task
+from desktop_app.tools.builtin import builtin_tools
+from desktop_app.tools.builtin.clipboard import Clipboard
+from desktop_app.tools.builtin.timers import Timers
+from desktop_app.tools.mcp import McpServers, ServerState, ServerStatus
+from desktop_app.tools.mcp_config import parse_mcp_config
+from desktop_app.tools.tool import Picture, ToolCall
+from desktop_app.tools.toolbox import Toolbox
+from desktop_app.tools.user_tools import UserTools
+
+NOTES_FOLDER = "notes"
+
+
+class Workshop:
+    """Runs what the model calls. Posts `ToolFinished` and `ToolsOffered`; loop thread only."""
+
+    def __init__(
+        self,
+        profile: Path,
+        post: Callable[[Input], None],
+        show_notice: Callable[[Notice], None],
+        *,
+        clipboard: Clipboard,
+        open_address: Callable[[str], bool],
+        take_screenshot: Callable[[], Awaitable[Picture]],
+        notes_folder: Path | None = None,
+        switched_off: Sequence[str] = (),
+        trusted: Sequence[str] = (),
+    ) -> None:
+        self._post = post
+        self._show_notice = show_notice
+        self._switched_off = set(switched_off)
+        self._trusted = set(trusted)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._timers = Timers(self._speak_up, call_later=asyncio.get_running_loop().call_later)
+        self.toolbox = Toolbox(
+            builtin_tools(
+                timers=self._timers,
+                clipboard=clipboard,
+                open_address=open_address,
+                take_screenshot=take_screenshot,
+                notes_folder=notes_folder or profile / NOTES_FOLDER,
+            ),
+            changed=self.offer,
+        )
+        self.user_tools = UserTools(profile, self.toolbox.replace)
+        self.mcp = McpServers(self.toolbox.replace, self._mcp_reported)
+
+    # --- what is offered ------------------------------------------------------------------------
+
+    def open(self, mcp_config: str) -> None:
+        """Offer what there is, and start what is to be started."""
+        self.offer()
+        start_task(self.user_tools.load(), name="user tools")
+        if mcp_config:
+            self.use_mcp(mcp_config)
+
+    def use_mcp(self, text: str) -> None:
+        """Have these MCP servers and no others; what is wrong with the text is told."""
+        try:
+            self.mcp.use(parse_mcp_config(text) if text.strip() else ())
+        except ParleyError as error:
+            self._show_notice(Notice.of(error, key="mcp"))
+
+    def offer(self) -> None:
+        """Tell the core which tools there are now."""
+        tools = [tool for tool in self.toolbox.as_session_tools() if tool.name not in self._switched_off]
+        self._post(ToolsOffered(tuple(ToolOffer(tool, asks=self._asks(str(tool.name))) for tool in tools)))
+
+    def switch(self, *, off: Sequence[str], trusted: Sequence[str]) -> None:
+        """Have these tools switched off, and these never ask."""
+        self._switched_off, self._trusted = set(off), set(trusted)
+        self.offer()
+
+    def _asks(self, name: str) -> bool:
+        spec = self.toolbox.spec(name)
+        known = name in self._trusted or (spec is not None and spec.fingerprint in self._trusted)
+        return self.toolbox.needs_consent(name) and not known
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    def run(self, call_id: str, name: str, arguments: str) -> None:
+        """Start a call."""
+        call = ToolCall(call_id, name, arguments)
+        task = start_task(self._run(call), name=f"call of {name[:64]}")
+        self._running[call_id] = task
+        task.add_done_callback(lambda _: self._running.pop(call_id, None))
+
+    def cancel(self, call_id: str) -> None:
+        """Nobody waits for this call any more."""
+        task = self._running.get(call_id)
+        if task is not None:
+            task.cancel()
+
+    async def close(self) -> None:
+        """End everything that runs."""
+        self._timers.close()
+        for task in list(self._running.values()):
+            task.cancel()
+        await self.user_tools.close()
+        await self.mcp.close()
+
+    async def _run(self, call: ToolCall) -> None:
+        result = await self.toolbox.run(call)
+        images = tuple(_data_uri(picture) for picture in result.pictures)
+        self._post(
+            ToolFinished(call.call_id, result.output, failed=result.failed, seconds=result.seconds, images=images)
+        )
+
+    def _speak_up(self, sentence: str) -> None:
+        """Say a reminder that is due, by exact speech beside the conversation, and show it."""
+        self._show_notice(Notice(sentence, "You asked to be reminded.", key=f"reminder:{sentence}"))
+        self._post(AsideAsked(AsideKind.READ_ALOUD, sentence))
+
+    def _mcp_reported(self, state: ServerState) -> None:
+        if state.status is ServerStatus.FAILED:
+            text = f"The tool server «{state.name}» does not work: {state.problem}"
+            hint = "The conversation goes on without its tools; check it in the settings."
+            self._show_notice(Notice(text, hint, Severity.WARNING, f"mcp:{state.name}"))
+
+
+def _data_uri(picture: Picture) -> str:
+    return f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}"
