@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from desktop_app.conversation.effects import CountUsage
 from desktop_app.errors import Notice, ParleyError
 from desktop_app.protocol.events import Usage
 from desktop_app.resources import resource
+from desktop_app.tasks import start_task
 
 
 class Board(Protocol):
@@ -54,6 +56,8 @@ class Books:
         self._budget_usd = budget_usd
         self._over = False
         self._forgiven = False
+        self._unsaved = False
+        self._saving: asyncio.Task[None] | None = None
         self.prices, notices = costs.load_prices(resource(costs.PRICES_FILE), folder / costs.PRICES_FILE)
         loaded = self._file.load()
         self._ledger = costs.Ledger(loaded.days)
@@ -76,7 +80,7 @@ class Books:
         if usage.item_id and not usage.transcription:
             self._board.show_cost(usage.item_id, "\n".join(costs.explained(cost)))
         self._show()
-        self._save()
+        self._save_soon()
         self._judge()
 
     def set_budget(self, budget_usd: float) -> None:
@@ -105,8 +109,21 @@ class Books:
         day = self._ledger.day(self._today())
         self._board.show_spending(costs.money_spent(self._ledger.conversation), costs.money_spent(day))
 
-    def _save(self) -> None:
-        try:
-            self._file.save(self._ledger.days)
-        except ParleyError as error:
-            self._board.show_notice(Notice.of(error, key="spending"))
+    async def close(self) -> None:
+        """Wait until the file is up to date."""
+        if self._saving is not None:
+            await self._saving
+
+    def _save_soon(self) -> None:
+        self._unsaved = True
+        if self._saving is None or self._saving.done():
+            self._saving = start_task(self._save(), name="spending")
+
+    async def _save(self) -> None:
+        """Write until nothing is unsaved, off the loop; many counts at once are one write."""
+        while self._unsaved:
+            self._unsaved = False
+            try:
+                await asyncio.to_thread(self._file.save, dict(self._ledger.days))
+            except ParleyError as error:
+                self._board.show_notice(Notice.of(error, key="spending"))

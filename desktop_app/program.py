@@ -166,6 +166,7 @@ class Program:
             if self._local is not None:
                 closing.push_async_callback(self._local.close)
             closing.push_async_callback(self._workshop.close)
+            closing.push_async_callback(self._books.close)
             closing.push_async_callback(self._transport.close)
             closing.callback(self._speaker.close)
             closing.callback(self._microphone.shutdown)
