@@ -35,6 +35,8 @@ environment:
   OPENAI_BASE_URL       another endpoint, such as https://host/v1
   OPENAI_ORG_ID         sent along if set
   OPENAI_PROJECT_ID     sent along if set
+  AZURE_OPENAI_API_KEY  the key of an Azure resource, if --endpoint is one
+  XAI_API_KEY           the key of xAI, if --endpoint is wss://api.x.ai/v1
   PARLEY_CHAT_URL       a chat endpoint that answers for the offline assistant, such as
                         http://127.0.0.1:11434/v1
   PARLEY_CHAT_MODEL     the model at that endpoint
@@ -64,7 +66,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         "--endpoint",
         default="",
         metavar="NAME|URL",
-        help="local, openai, or the address of another Realtime service",
+        help="local, openai, a name from the settings, or the address of another Realtime service",
     )
     add("--model", default="", metavar="NAME", help="the model to ask for")
     add("--voice", default="", metavar="NAME", help="the voice to begin with")

@@ -49,7 +49,9 @@ class ConnectionSettings:
     """Whom to talk to."""
 
     endpoint: str = ""
-    """`local`, `openai` or an address; empty: as the environment says."""
+    """`local`, `openai`, the name of a profile, or an address; empty: as the environment says."""
+    profiles: list[Any] = field(default_factory=list)
+    """Endpoints with names of their own, without their keys; see `endpoints.Profile`."""
     model: str = ""
     """The model of a remote endpoint; empty: its default."""
     instructions: str = INSTRUCTIONS

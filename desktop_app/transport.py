@@ -37,6 +37,7 @@ from desktop_app.conversation.inputs import Disconnected, Input, Received
 from desktop_app.endpoints import Endpoint
 from desktop_app.errors import ParleyError
 from desktop_app.protocol import codec
+from desktop_app.protocol.dialects import Dialect
 from desktop_app.protocol.events import ClientEvent, ServerEvent, UnknownEvent
 from desktop_app.tasks import start_task
 
@@ -84,7 +85,7 @@ class WebSocketTransport:
     def send(self, event: ClientEvent) -> None:
         """Queue an event; without a connection it is dropped."""
         if self._outgoing is not None:
-            self._outgoing.put(codec.encode(event))
+            self._outgoing.put(event)
 
     def disconnect(self) -> None:
         """Close; nothing more is posted of this connection."""
@@ -138,7 +139,7 @@ class WebSocketTransport:
         except (OSError, InvalidHandshake, EOFError) as error:
             return Disconnected(reason=_words(error))
         try:
-            return await self._exchange(socket)
+            return await self._exchange(socket, endpoint.dialect)
         finally:
             await self._leave(socket)
 
@@ -158,9 +159,9 @@ class WebSocketTransport:
             logger=_wire_log,
         )
 
-    async def _exchange(self, socket: ClientConnection) -> Disconnected:
+    async def _exchange(self, socket: ClientConnection, dialect: Dialect) -> Disconnected:
         this = asyncio.current_task()
-        self._outgoing = outgoing = _Outgoing(socket)
+        self._outgoing = outgoing = _Outgoing(socket, dialect)
         writer = start_task(outgoing.write(), name="transport writer")
         try:
             while self._attempt is this:  # what is posted may call this very connection off
@@ -190,17 +191,19 @@ class WebSocketTransport:
 class _Outgoing:
     """What waits to be written to one socket, in order."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, dialect: Dialect) -> None:
         self._socket = socket
+        self._dialect = dialect
         self._waiting: asyncio.Queue[str] = asyncio.Queue()
         self._waiting_bytes = 0
 
-    def put(self, text: str) -> None:
+    def put(self, event: ClientEvent) -> None:
         """Queue a frame; when far too much waits already, give the connection up."""
         if self._waiting_bytes > MAX_WAITING_BYTES:
             _log.warning("the network takes nothing any more")
             self._socket.transport.abort()  # the reader tells
             return
+        text = codec.encode(event, self._dialect)
         self._waiting_bytes += len(text)
         self._waiting.put_nowait(text)
 
