@@ -32,8 +32,8 @@ DRAFT_EVERY_MS = 500
 FIRST_DRAFT_MS = 300
 """After so much speech comes the first: nothing of it is shown until the second agrees, so it comes sooner."""
 DRAFT_REST_MS = 250
-"""At least so much lies between the result of a draft and the next: on a busy computer drafts would otherwise
-keep the recogniser so busy that the final result has to queue behind them."""
+"""At least so much lies between the result of a draft and the next, and at least as much as it took: on a busy
+computer drafts would otherwise keep the recogniser so busy that the final result has to queue behind them."""
 ONSET_FRAMES = 2
 """So many frames in a row make a voice: one alone is a click."""
 HYSTERESIS = 0.15
@@ -127,7 +127,7 @@ class Hearing:
         self._drafted_ms = 0.0
         """Where the last draft was asked for."""
         self._rested_ms = 0.0
-        """Where its result came."""
+        """Until where the recogniser rests from it."""
         self._voice = _Voice()
         self._recognition: Recognition | None = None
         self.detecting = True
@@ -206,7 +206,8 @@ class Hearing:
 
     def draft_came(self) -> None:
         """The result of a draft is there."""
-        self._rested_ms = self._detected_ms if self.detecting else self.written_ms
+        now_ms = self._detected_ms if self.detecting else self.written_ms
+        self._rested_ms = now_ms + max(DRAFT_REST_MS, now_ms - self._drafted_ms)
 
     def reserved_id(self) -> str:
         """Return the id that the next committed item will have."""
@@ -254,7 +255,7 @@ class Hearing:
         if self.detecting and not self._voice.sounding:
             return []
         now_ms = self._detected_ms if self.detecting else self.written_ms
-        if now_ms - self._drafted_ms < DRAFT_EVERY_MS or now_ms - self._rested_ms < DRAFT_REST_MS:
+        if now_ms - self._drafted_ms < DRAFT_EVERY_MS or now_ms < self._rested_ms:
             return []
         self._drafted_ms = now_ms
         return [self._recognise(now_ms, settings, draft=True)]

@@ -1121,3 +1121,24 @@ def anything(talk: Talk, dice: random.Random, step: int) -> None:
             talk.do(truncate(item_id, dice.randrange(500)))
         case 12:
             talk.do(wire.ConversationItemDelete(item_id=item_id))
+
+
+def test_a_slow_recogniser_rests_as_long_as_it_works() -> None:
+    assert drafts_in_six_seconds(took_ms=200) == 12
+    assert drafts_in_six_seconds(took_ms=1000) == 3
+
+
+def drafts_in_six_seconds(*, took_ms: int) -> int:
+    """Return how many drafts are asked for in 6.4 s of speech, when each takes so long."""
+    talk = Talk().update()
+    due: dict[int, int] = {}
+    asked = 0
+    for now_ms in range(0, 6400, 32):
+        talk.speech(32)
+        due |= {order.job: now_ms + took_ms for order in talk.ordered(Recognise)}
+        asked += len(talk.ordered(Recognise))
+        talk.forget()
+        for job in [job for job, at_ms in due.items() if at_ms <= now_ms]:
+            del due[job]
+            talk.do(Understood(job, "word"))
+    return asked
