@@ -12,11 +12,14 @@ a random moment and compares what the program claims with what was recorded. Fig
     cut_step_percent       how far the last sample is from silence, of full scale: the click
     release_to_commit_ms   from the key going up to the end of the talk, less the release tail
     open_to_block_ms       from the key going down to the first captured block
-    cpu_percent, rss_mb    of one core, and resident, while it captures and plays
+    cpu_percent, rss_mb    of one core, and resident: playing, capturing, doing nothing
 
-Who is measured is a `Driver`. `EngineDriver` is the sound engine alone, on an asyncio loop of this process.
+Who is measured is a `Driver` (tests/bench/drivers): the whole program, `parley`, from the press of a real key to
+what comes over the wire; or, on request, its sound engine alone, `parley engine`.
 
-    python3 packaging/dev.py bench sound [-- --runs 20 --scenario burst]
+    python3 packaging/dev.py bench sound                                     five minutes
+    python3 packaging/dev.py bench sound -- --runs 3 --strict                one, for a look whether all is well
+    python3 packaging/dev.py bench sound -- --scenario burst --program "parley engine"
 """
 
 from __future__ import annotations
@@ -24,28 +27,24 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from desktop_app.conversation.inputs import Input, MicBlock, MicClosed, MicStarted, PlaybackFinished
-from desktop_app.protocol.items import PartId
+from tests.bench.drivers import BYTES_PER_MS, DELTA_MS, Delta, Driver, engine, program, sleep_until
 from tests.harness.sound import RATE_HZ, Recorder, VirtualSound
 
 TARGET = Path(__file__).resolve().parents[2] / "build" / "bench" / "sound.json"
-BYTES_PER_MS = RATE_HZ * 2 // 1000
-DELTA_MS = 100
 SETTLE_S = 0.25
 """How long the recording goes on after the last sound."""
 
@@ -64,15 +63,6 @@ def noise(ms: int, seed: int) -> bytes:
     wave = np.fft.irfft(spectrum, count)
     pcm: bytes = np.rint(wave / wave.std() * 6500).clip(-32767, 32767).astype("<i2").tobytes()
     return pcm
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """One piece of a reply and when it comes."""
-
-    at_s: float
-    """After the first."""
-    pcm: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,158 +103,13 @@ def _jittery(number: int, chance: random.Random) -> float:
 
 
 SCENARIOS = (
-    Scenario("burst", 4000, _burst, (400, 2500)),
-    Scenario("real time", 4000, _real_time, (400, 2500)),
-    Scenario("stalled", 4000, _stalled, (3200, 5000)),
-    Scenario("jitter", 4000, _jittery, (400, 2500)),
+    Scenario("burst", 4000, _burst, (400, 2000)),
+    Scenario("real time", 4000, _real_time, (400, 2000)),
+    Scenario("stalled", 4000, _stalled, (3100, 4500)),
+    Scenario("jitter", 4000, _jittery, (400, 2000)),
     Scenario("early", 4000, _burst, (20, 200)),
     Scenario("100 ms reply", 100, _burst, None),
 )
-
-
-async def sleep_until(monotonic_s: float) -> None:
-    """Wait for a moment: the runs are about time."""
-    await asyncio.sleep(max(0.0, monotonic_s - time.monotonic()))
-
-
-# --- who is measured ----------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Cut:
-    """An interruption."""
-
-    ordered_s: float
-    """When the order was given, by `time.monotonic`."""
-    claimed_ms: float
-    """What the program says was heard of the reply."""
-
-
-@dataclass(slots=True)
-class Talk:
-    """A talk into the microphone."""
-
-    first_block_ms: float
-    """From the press to the first block."""
-    release_to_commit_ms: float
-    """From the release to the end of the talk."""
-    tail_ms: float
-    """The release tail the program means to keep."""
-
-
-class Driver(Protocol):
-    """A program that plays replies and listens."""
-
-    program: str
-    pid: int
-
-    async def deliver(self, deltas: Sequence[Delta]) -> float:
-        """Begin to deliver a reply; return when its first delta was handed over. Goes on in the background."""
-        ...
-
-    async def interrupt(self) -> Cut:
-        """Interrupt the reply; what has not been delivered yet no longer is."""
-        ...
-
-    async def finished(self) -> None:
-        """Wait until the program thinks that the reply was played."""
-        ...
-
-    async def talk(self, seconds: float) -> Talk:
-        """Hold the talk key for a while."""
-        ...
-
-    async def rest(self) -> None:
-        """Make ready for the next run."""
-        ...
-
-    async def close(self) -> None:
-        """End the program."""
-        ...
-
-
-class EngineDriver:
-    """Speaker and Microphone alone, on this process's loop: no socket, no window, no key."""
-
-    def __init__(self) -> None:
-        from desktop_app.audio.microphone import TAIL_MS, Microphone
-        from desktop_app.audio.speaker import Speaker
-
-        self.program = "parley engine"
-        self.pid = os.getpid()
-        self._speaker = Speaker(self._post)
-        self._speaker.prepare()
-        self._microphone = Microphone(self._post)
-        self._tail_ms = TAIL_MS
-        self._arrived: asyncio.Queue[tuple[float, Input]] = asyncio.Queue()
-        self._replies = 0
-        self._delivery: asyncio.Task[None] | None = None
-
-    def _post(self, event: Input) -> None:
-        self._arrived.put_nowait((time.monotonic(), event))
-
-    async def _until(self, *kinds: type) -> float:
-        while True:
-            at, event = await asyncio.wait_for(self._arrived.get(), 20)
-            if isinstance(event, kinds):
-                return at
-
-    async def deliver(self, deltas: Sequence[Delta]) -> float:
-        """See Driver."""
-        self._replies += 1
-        part = PartId(f"item_{self._replies}")
-        begun = time.monotonic()
-        self._speaker.play(part, deltas[0].pcm)
-        self._delivery = asyncio.create_task(self._deliver(part, deltas[1:], begun))
-        return begun
-
-    async def _deliver(self, part: PartId, deltas: Sequence[Delta], begun: float) -> None:
-        for delta in deltas:
-            await sleep_until(begun + delta.at_s)
-            self._speaker.play(part, delta.pcm)
-        self._speaker.end(part)
-
-    async def interrupt(self) -> Cut:
-        """See Driver."""
-        ordered = time.monotonic()
-        heard = self._speaker.stop()
-        await self._end_delivery()
-        return Cut(ordered, heard[0].ms if heard else 0)
-
-    async def finished(self) -> None:
-        """See Driver."""
-        await self._until(PlaybackFinished)
-
-    async def talk(self, seconds: float) -> Talk:
-        """See Driver."""
-        pressed = time.monotonic()
-        self._microphone.open()
-        await self._until(MicStarted)
-        first = await self._until(MicBlock)
-        await sleep_until(pressed + seconds)
-        released = time.monotonic()
-        self._microphone.close()
-        ended = await self._until(MicClosed)
-        return Talk((first - pressed) * 1000, (ended - released) * 1000, self._tail_ms)
-
-    async def rest(self) -> None:
-        """See Driver."""
-        await self._end_delivery()
-        self._speaker.stop()
-        while not self._arrived.empty():
-            self._arrived.get_nowait()
-
-    async def _end_delivery(self) -> None:
-        if self._delivery is not None:
-            self._delivery.cancel()
-            await asyncio.gather(self._delivery, return_exceptions=True)
-            self._delivery = None
-
-    async def close(self) -> None:
-        """See Driver."""
-        await self._end_delivery()
-        self._microphone.shutdown()
-        self._speaker.close()
 
 
 # --- what came out ------------------------------------------------------------------------------
@@ -341,6 +186,35 @@ def lost_ms(recorder: Recorder, reply: bytes, since_s: float) -> float:
 # --- the runs -----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a figure should be."""
+
+    figure: str
+    least: float
+    most: float
+    scenarios: tuple[str, ...]
+    """Where it is meant to be reached."""
+
+    def is_for(self, scenario: str, figure: str) -> bool:
+        """Return whether it is about this."""
+        return figure == self.figure and scenario in self.scenarios
+
+    def count(self, values: Iterable[float]) -> int:
+        """Return how many values are good enough."""
+        return sum(self.least <= value <= self.most for value in values)
+
+
+_DELIVERIES = ("burst", "real time", "stalled")
+GOALS = (
+    Goal("silence_ms", 0, 30, _DELIVERIES),
+    Goal("heard_error_ms", -20, 20, _DELIVERIES),
+    Goal("first_sound_ms", 0, 80, _DELIVERIES),
+    Goal("release_to_commit_ms", -float("inf"), 30, ("talk",)),
+    Goal("open_to_block_ms", 0, 40, ("talk",)),
+)
+
+
 @dataclass(slots=True)
 class Figures:
     """Values by scenario and figure."""
@@ -367,12 +241,32 @@ class Figures:
             for (scenario, figure), values in self.values.items()
         ]
 
+    def show(self) -> None:
+        """Print the table, with how many runs reached the goal."""
+        print(f"{self.program:14} {'figure':22} {'n':>4} {'median':>9} {'min':>9} {'max':>9}  goal reached")
+        for row, ((scenario, figure), values) in zip(self.rows(), self.values.items(), strict=True):
+            reached = [f"{goal.count(values)} of {len(values)}" for goal in GOALS if goal.is_for(scenario, figure)]
+            print(
+                f"{scenario:14} {figure:22} {row['n']:>4} {row['median']:>9.2f} {row['min']:>9.2f}"
+                f" {row['max']:>9.2f}  {''.join(reached)}".rstrip()
+            )
+
+    def missed(self) -> list[str]:
+        """Return what has a goal and does not reach it, by the median."""
+        return [
+            f"{figure} ({scenario})"
+            for (scenario, figure), values in self.values.items()
+            for goal in GOALS
+            if goal.is_for(scenario, figure) and not goal.count([statistics.median(values)])
+        ]
+
 
 async def run_reply(driver: Driver, sound: VirtualSound, scenario: Scenario, seed: int, figures: Figures) -> None:
     """Play one reply, interrupt it if the scenario says so, note the figures."""
     deltas = scenario.deltas(seed)
     reply = b"".join(delta.pcm for delta in deltas)
     chance = random.Random(seed)
+    await driver.ready()
     with sound.record() as recorder:
         first_delta_s = await driver.deliver(deltas)
         cut = None
@@ -384,7 +278,6 @@ async def run_reply(driver: Driver, sound: VirtualSound, scenario: Scenario, see
         await asyncio.sleep(SETTLE_S)
         found = trace(recorder, reply, first_delta_s - 0.05)
         lost = lost_ms(recorder, reply, first_delta_s - 0.05) if cut is None else 0.0
-    await driver.rest()
     if found is None:
         figures.note(scenario.name, "heard_error_ms", cut.claimed_ms if cut else float("nan"))
         return
@@ -400,83 +293,96 @@ async def run_reply(driver: Driver, sound: VirtualSound, scenario: Scenario, see
 
 async def run_talk(driver: Driver, sound: VirtualSound, seed: int, figures: Figures) -> None:
     """Hold the key while somebody speaks."""
+    await driver.ready()
     speaking = sound.start_playing(noise(3000, seed))
     await asyncio.sleep(0.4 + random.Random(seed).uniform(0, 0.05))
     talk = await driver.talk(0.6 + random.Random(seed).uniform(0, 0.05))
     speaking.terminate()
     figures.note("talk", "open_to_block_ms", talk.first_block_ms)
     figures.note("talk", "release_to_commit_ms", talk.release_to_commit_ms - talk.tail_ms)
-    await driver.rest()
 
 
-async def run_duplex(driver: Driver, sound: VirtualSound, figures: Figures, seconds: float = 6) -> None:
-    """Play and capture at once, nothing recorded beside it; note what it costs, and what idling does."""
-    process = psutil.Process(driver.pid)
+async def run_load(driver: Driver, figures: Figures, seconds: float = 4) -> None:
+    """Note what playing, capturing and doing nothing cost, nothing recorded beside it."""
     size = DELTA_MS * BYTES_PER_MS
-    pcm = noise(int(seconds * 1000) + 1000, 1)
+    pcm = noise(int(seconds * 1000) + 500, 1)
     pieces = [pcm[at : at + size] for at in range(0, len(pcm), size)]
+    await driver.ready()
     await driver.deliver([Delta(number * 0.002, piece) for number, piece in enumerate(pieces)])
     await asyncio.sleep(0.3)
+    async with _load(driver, figures, "playing"):
+        await asyncio.sleep(seconds)
+    await driver.finished()
+    await driver.ready()
+    async with _load(driver, figures, "capturing"):
+        await driver.talk(seconds)
+    await asyncio.sleep(0.5)
+    async with _load(driver, figures, "idle"):
+        await asyncio.sleep(seconds)
+
+
+@asynccontextmanager
+async def _load(driver: Driver, figures: Figures, scenario: str) -> AsyncIterator[None]:
+    process = psutil.Process(driver.pid)
     before, begun = sum(process.cpu_times()[:2]), time.monotonic()
-    await driver.talk(seconds)
+    yield
     spent, lasted = sum(process.cpu_times()[:2]) - before, time.monotonic() - begun
-    figures.note("duplex", "cpu_percent", spent / lasted * 100)
-    figures.note("duplex", "rss_mb", process.memory_info().rss / 2**20)
-    await driver.rest()
-    before, begun = sum(process.cpu_times()[:2]), time.monotonic()
-    await asyncio.sleep(3)
-    figures.note("idle", "cpu_percent", (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - begun) * 100)
+    figures.note(scenario, "cpu_percent", spent / lasted * 100)
+    figures.note(scenario, "rss_mb", process.memory_info().rss / 2**20)
 
 
-async def measure(sound: VirtualSound, scenarios: Iterable[Scenario], runs: int, *, rest: bool) -> Figures:
+PROGRAMS: dict[str, Callable[[VirtualSound], AbstractAsyncContextManager[Driver]]] = {
+    program.PROGRAM: program.open_program,
+    engine.PROGRAM: engine.open_engine,
+}
+
+
+async def measure(name: str, scenarios: Iterable[Scenario], runs: int, *, rest: bool) -> Figures:
     """Run everything; return the figures."""
-    driver = EngineDriver()
-    figures = Figures(driver.program)
-    try:
-        for scenario in scenarios:
-            for seed in range(runs):
-                await run_reply(driver, sound, scenario, seed + 1, figures)
-        if rest:
-            for seed in range(runs):
-                await run_talk(driver, sound, seed + 1, figures)
-            for _ in range(3):
-                await run_duplex(driver, sound, figures)
-    finally:
-        await driver.close()
+    figures = Figures(name)
+    with VirtualSound() as sound:
+        async with PROGRAMS[name](sound) as driver:
+            for scenario in scenarios:
+                for seed in range(runs):
+                    await run_reply(driver, sound, scenario, seed + 1, figures)
+            if rest:
+                for seed in range(runs):
+                    await run_talk(driver, sound, seed + 1, figures)
+                for _ in range(min(runs, 3)):
+                    await run_load(driver, figures)
     return figures
 
 
-def show(rows: Sequence[dict[str, str | int | float]]) -> None:
-    """Print the table."""
-    print(f"{'program':14} {'scenario':14} {'figure':22} {'n':>4} {'median':>9} {'min':>9} {'max':>9}")
-    for row in rows:
-        print(
-            f"{row['program']:14} {row['scenario']:14} {row['figure']:22} {row['n']:>4}"
-            f" {row['median']:>9.2f} {row['min']:>9.2f} {row['max']:>9.2f}"
-        )
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print the table, write the file."""
+    """Measure, print the tables, write the file."""
     parser = argparse.ArgumentParser(prog="bench sound", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=20, help="runs per scenario (20)")
     parser.add_argument("--scenario", action="append", help="only this one; may be given again")
+    parser.add_argument(
+        "--program",
+        action="append",
+        choices=PROGRAMS,
+        help=f"who is measured ({program.PROGRAM}); may be given again",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit code 1 if a median misses its goal")
     options = parser.parse_args(arguments)
-    known = {scenario.name: scenario for scenario in SCENARIOS}
-    unknown = sorted(set(options.scenario or ()) - set(known) - {"talk"})
-    if unknown:
-        parser.error(f"no scenario {', '.join(unknown)}; there are: {', '.join((*known, 'talk'))}")
+    known = [*(scenario.name for scenario in SCENARIOS), "talk"]
+    if unknown := sorted(set(options.scenario or ()) - set(known)):
+        parser.error(f"no scenario {', '.join(unknown)}; there are: {', '.join(known)}")
     chosen = [scenario for scenario in SCENARIOS if not options.scenario or scenario.name in options.scenario]
     rest = not options.scenario or "talk" in options.scenario
-    with VirtualSound() as sound:
-        os.environ.update(sound.env)
-        figures = asyncio.run(measure(sound, chosen, options.runs, rest=rest))
-    rows = figures.rows()
-    show(rows)
+    rows, missed = [], []
+    for name in options.program or [program.PROGRAM]:
+        figures = asyncio.run(measure(name, chosen, options.runs, rest=rest))
+        figures.show()
+        rows += figures.rows()
+        missed += figures.missed()
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print(f"written to {TARGET.relative_to(TARGET.parents[2])}")
-    return 0
+    if missed:
+        print(f"goal missed: {', '.join(missed)}")
+    return int(bool(missed) and options.strict)
 
 
 if __name__ == "__main__":
