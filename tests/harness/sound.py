@@ -243,7 +243,7 @@ class VirtualSound:
         if isinstance(sound, bytes):
             sound = self._as_wav(sound)
         # Whole files by paplay: writing to pacat at the pace of speech leaves gaps of its own.
-        process = start(["paplay", f"--device={sink}", "--latency-msec=20", str(sound)], self.env)
+        process = start(["paplay", f"--device={sink}", "--latency-msec=100", str(sound)], self.env)
         self._playing.append(process)
         return process
 
