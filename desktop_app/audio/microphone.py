@@ -73,14 +73,19 @@ class Microphone:
         warm: bool = False,
         pre_roll_ms: int = PRE_ROLL_MS,
         tail_ms: int = TAIL_MS,
+        told_after_ms: int = 0,
         latency_s: float = LATENCY_S,
     ) -> None:
-        """`warm`: keep the device open between talks, once `prepare` or `open` was called, for a pre-roll."""
+        """`warm`: keep the device open between talks, once `prepare` or `open` was called, for a pre-roll.
+
+        `told_after_ms`: how long after the key went up `close` is called; the release tail counts from the key.
+        """
         self._post = post
         self._sound = sound if sound is not None else sound_system()
         self._device = device
         self._warm = warm
         self._tail_ms = tail_ms
+        self._told_after_ms = told_after_ms
         self._latency_s = latency_s
         self._loop = asyncio.get_running_loop()
         self._blocks: Handover[bytes | tuple[_Lost, int]] = Handover(self._loop, self._receive)
@@ -142,7 +147,7 @@ class Microphone:
             self._finish()
             return
         self._blocks.drain()
-        tail_ms = max(self._tail_ms, self._stream.latency_s * 1000 + TAIL_BEYOND_LATENCY_MS)
+        tail_ms = max(self._tail_ms, self._stream.latency_s * 1000 + TAIL_BEYOND_LATENCY_MS) - self._told_after_ms
         talk.blocks_left = math.ceil(tail_ms / BLOCK_MS)
         self._later(tail_ms / 1000 + PATIENCE_S, self._finish)
 

@@ -32,10 +32,10 @@ def blocks(*values: int) -> list[Input]:
 class Stage:
     """A microphone on a fake device, and what it posted."""
 
-    def __init__(self, *, warm: bool = False) -> None:
+    def __init__(self, *, warm: bool = False, told_after_ms: int = 0) -> None:
         self.sound = FakeSound()
         self.posted: list[Input] = []
-        self.microphone = Microphone(self.posted.append, sound=self.sound, warm=warm)
+        self.microphone = Microphone(self.posted.append, sound=self.sound, warm=warm, told_after_ms=told_after_ms)
 
     def hear(self, *values: int) -> None:
         """Deliver blocks of these values."""
@@ -93,6 +93,16 @@ async def test_the_tail_of_a_slow_device_is_longer(stage: Stage) -> None:
     stage.microphone.close()
     stage.hear(*range(1, 30))
     await stage.told(MicStarted(), *blocks(*range(1, 15)), MicClosed())  # 280 ms
+
+
+async def test_the_tail_counts_from_the_key_when_close_comes_later() -> None:
+    stage = Stage(told_after_ms=40)
+    stage.microphone.open()
+    stage.microphone.close()
+    tail = range(1, 1 + TAIL_BLOCKS - 2)
+    stage.hear(*tail, 99)
+    await stage.told(MicStarted(), *blocks(*tail), MicClosed())
+    stage.microphone.shutdown()
 
 
 async def test_a_talk_ends_though_the_device_delivers_nothing(
