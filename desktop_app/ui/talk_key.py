@@ -5,9 +5,11 @@ where Space has nothing else to do. It begins with the first of them and ends wh
 anything is held the user means to speak, and ending early would lose words. Anything that takes the keys away
 (another window, hiding, closing) ends it at once, and what is still held then no longer counts.
 
-Releases of keys are believed only when no press of the same key follows within `DEBOUNCE_MS`. On X11 a held
+A release is believed, and told, when no press of the same kind follows within `DEBOUNCE_MS`. On X11 a held
 key repeats as pairs of release and press, and Qt does not always see that they are a pair: `isAutoRepeat()` is
-then false for both. The gap inside such a pair is under 2 ms; a finger needs 60 ms at least.
+then false for both. The gap inside such a pair is under 2 ms; a finger needs 60 ms at least. Mouse and touch would
+not need it, but so a talk is always told to have ended equally long after it did, and whoever lets it end a little
+later anyway can take that off.
 
 Keys are taken from the window's `QWindow`, before any widget sees them, so it does not matter who has the
 focus, and nobody's own idea of Space (a button's click, a list's selection) gets in the way.
@@ -48,34 +50,32 @@ class TalkKey(QObject):
         self._key = key
         self._space_talks = frozenset(space_talks)
         self._held: set[Hold] = set()
-        self._letting_go = {hold: self._release_timer(hold) for hold in (Hold.KEY, Hold.SPACE)}
+        self._letting_go = {hold: self._release_timer(hold) for hold in Hold}
         self._native: QWindow | None = None
         window.installEventFilter(self)
         QGuiApplication.instance().applicationStateChanged.connect(self._application_state_changed)  # type: ignore[union-attr]
 
     @property
     def is_held(self) -> bool:
-        """Whether a talk is going on."""
+        """Whether a talk is going on, as far as has been told."""
         return bool(self._held)
 
     def press(self, hold: Hold) -> None:
         """Hold the talk with `hold`, too."""
+        self._letting_go[hold].stop()
         begins = not self._held
         self._held.add(hold)
         if begins:
             self.pressed.emit()
 
     def release(self, hold: Hold) -> None:
-        """Let go of `hold`; the last one ends the talk."""
-        if hold not in self._held:
-            return
-        self._held.discard(hold)
-        if not self._held:
-            self.released.emit()
+        """Let go of `hold`; the last one ends the talk, `DEBOUNCE_MS` from now."""
+        if hold in self._held:
+            self._letting_go[hold].start()
 
     def toggle(self, hold: Hold) -> None:
         """Press what is released, release what is pressed."""
-        if hold in self._held:
+        if hold in self._held and not self._letting_go[hold].isActive():
             self.release(hold)
         else:
             self.press(hold)
@@ -116,10 +116,10 @@ class TalkKey(QObject):
             if hold not in self._held:
                 return False
             if not event.isAutoRepeat():
-                self._letting_go[hold].start()
+                self.release(hold)
             return True
         if hold in self._held:
-            self._letting_go[hold].stop()
+            self.press(hold)
             return True
         if not self._may_begin(hold, event):
             return False
@@ -145,8 +145,13 @@ class TalkKey(QObject):
         timer.setSingleShot(True)
         timer.setTimerType(Qt.TimerType.PreciseTimer)
         timer.setInterval(DEBOUNCE_MS)
-        timer.timeout.connect(lambda: self.release(hold))
+        timer.timeout.connect(lambda: self._let_go(hold))
         return timer
+
+    def _let_go(self, hold: Hold) -> None:
+        self._held.discard(hold)
+        if not self._held:
+            self.released.emit()
 
     def _application_state_changed(self, state: Qt.ApplicationState) -> None:
         if state != Qt.ApplicationState.ApplicationActive:
