@@ -45,6 +45,7 @@ from desktop_app.tools.tool import Picture
 from desktop_app.transport import WebSocketTransport
 from desktop_app.ui.desktop import QtClipboard, ask_where_to_save, open_address, screen_as_png
 from desktop_app.ui.main_window import MainWindow
+from desktop_app.ui.talk_key import DEBOUNCE_MS
 from desktop_app.workshop import Workshop
 
 LEVEL_INTERVAL_MS = 50
@@ -110,6 +111,7 @@ class Program:
             self._handle,
             device=options.input_device or audio.input_device or None,
             warm=audio.keep_microphone_warm,
+            told_after_ms=DEBOUNCE_MS,
         )
         self._workshop = Workshop(
             folder,
