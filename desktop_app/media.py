@@ -7,7 +7,6 @@ that says what to do. Nothing here knows the window or the conversation.
 
 from __future__ import annotations
 
-import mimetypes
 import stat
 from base64 import b64encode
 from collections.abc import Iterator
@@ -91,8 +90,7 @@ def encode_audio_file(path: Path, pcm: bytes) -> None:
 
 def looks_like_picture(path: Path) -> bool:
     """Whether a file's name says that it is a picture."""
-    kind, _ = mimetypes.guess_type(path.name)
-    return (kind or "").startswith("image/")
+    return path.suffix.lower() in _PICTURE_ENDINGS
 
 
 def _check_sound(file: soundfile.SoundFile, name: str) -> None:
@@ -172,6 +170,11 @@ def _too_long(name: str) -> MediaError:
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "ICO", *(("AVIF",) if features.check("avif") else ()))
 """What is tried; other plugins would start programs (PostScript) or are seldom needed."""
+_PICTURE_ENDINGS = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ico", ".avif", ".heic"}
+    | {".heif", ".svg"}
+)
+"""What people know as pictures, readable here or not; the system's own list knows no WebP on every system."""
 _ORIENTATION = 0x0112
 _TURNS: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

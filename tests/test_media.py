@@ -33,7 +33,9 @@ from desktop_app.media import (
     MAX_PICTURE_PIXELS,
     MAX_SOUND_S,
     decode_audio_file,
+    encode_audio_file,
     encode_image,
+    looks_like_picture,
 )
 
 RATE = 24_000
@@ -278,6 +280,25 @@ def test_a_name_stands_in_one_line(tmp_path: Path) -> None:
     assert len(sentence) < 150
 
 
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+def test_what_is_saved_can_be_read(tmp_path: Path, ending: str) -> None:
+    pcm = (tone(1.0, rate=RATE, channels=1) * 32767).astype("<i2").tobytes()
+    path = tmp_path / f"heard.{ending}"
+    encode_audio_file(path, pcm + b"\1")
+    again = decode_audio_file(path)
+    assert len(samples(again)) == pytest.approx(RATE, abs=RATE // 10)
+    assert loudest_hz(again) == pytest.approx(440, abs=2)
+    if ending in ("wav", "flac"):
+        assert np.abs(samples(again).astype(int) - samples(pcm)).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["heard", "heard.txt", "heard.raw", "missing/heard.wav", "."])
+def test_what_cannot_be_saved_is_a_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        encode_audio_file(tmp_path / name, bytes(100))
+    tell(caught.value)
+
+
 @pytest.fixture(scope="module")
 def recordings() -> list[bytes]:
     """Return small files of each kind, to be damaged."""
@@ -518,6 +539,18 @@ def test_of_a_moving_picture_the_first_is_taken() -> None:
     frames = [Image.new("RGB", (300, 200), colour) for colour in ("red", "green", "blue")]
     source = file_of(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert seen(encode_image(source)).getpixel((100, 100)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "ending", ["png", "JPG", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "svg"]
+)
+def test_a_picture_is_known_by_its_name_on_every_system(ending: str) -> None:
+    assert looks_like_picture(Path(f"a.b.{ending}"))
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "png", ".png", "a.png.flac", "a"])
+def test_a_recording_is_not(name: str) -> None:
+    assert not looks_like_picture(Path(name))
 
 
 def png_header(width: int, height: int) -> bytes:
