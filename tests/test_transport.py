@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http
+import json
 import logging
 import os
 import socket as sockets
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -27,6 +29,8 @@ from desktop_app.endpoints import Endpoint
 from desktop_app.errors import LocalServerError, ParleyError
 from desktop_app.protocol import events as wire
 from desktop_app.protocol.codec import encode
+from desktop_app.protocol.dialects import Dialect
+from desktop_app.protocol.session_config import SessionConfig
 from desktop_app.transport import WebSocketTransport
 from tests.conftest import RunAsync
 from tests.harness.scripted_server import Caller, ScriptedServer, created
@@ -159,6 +163,23 @@ def test_what_arrives_is_posted_in_its_order(run: Run) -> None:
             assert isinstance(client.posted[-1], Disconnected)
 
     run(story())
+
+
+async def test_an_endpoint_is_spoken_to_in_its_dialect() -> None:
+    told: list[dict[str, Any]] = []
+
+    async def listen(socket: ServerConnection) -> None:
+        await socket.send(encode(created()))
+        told.append(json.loads(await socket.recv()))
+
+    async with serve(listen, "127.0.0.1", 0) as server:
+        client = Client(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        client.endpoint = replace(client.endpoint, dialect=Dialect.BETA)
+        async with client:
+            await client.until(lambda: client.received)
+            client.transport.send(wire.SessionUpdate(session=SessionConfig(output_modalities=["audio"])))
+            await client.ends()
+    assert told == [{"type": "session.update", "session": {"modalities": ["text", "audio"]}}]
 
 
 async def test_without_a_connection_events_are_dropped() -> None:
