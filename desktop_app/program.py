@@ -49,6 +49,8 @@ from desktop_app.ui.talk_key import DEBOUNCE_MS
 from desktop_app.workshop import Workshop
 
 LEVEL_INTERVAL_MS = 50
+_OFFLINE_LANGUAGE = "en"
+"""The one it answers in; to guess it anew in every short question would err now and then."""
 
 _log = logging.getLogger(__name__)
 
@@ -342,7 +344,9 @@ def _choose(window: MainWindow, options: Options, settings: Settings, installati
 def _session_config(choice: Choice, settings: Settings) -> sc.SessionConfig:
     """Return what every session is configured with: push to talk, spoken answers, the user's words written down."""
     model = choice.transcription_model
-    transcription = sc.Transcription(model=model, language=settings.connection.language or UNSET)
+    transcription = sc.Transcription(
+        model=model, language=settings.connection.language or (_OFFLINE_LANGUAGE if choice.local else UNSET)
+    )
     audio_input = sc.AudioInput(
         format=sc.PCM_24K,
         transcription=transcription if model else UNSET,
