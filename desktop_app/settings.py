@@ -26,6 +26,8 @@ FILE_NAME = "settings.json"
 INSTALL_FILE = "install-id"
 MAX_BYTES = 2**20
 """A settings file of more is somebody else's."""
+MAX_DEPTH = 64
+"""What can just be read could not be written from deeper in the program."""
 INSTRUCTIONS = (
     "You are Parley, a voice assistant on the user's desktop. Answer in the user's language, in one to three short "
     "spoken sentences, without lists or markup. If you did not understand, say so and ask."
@@ -157,7 +159,8 @@ class SettingsFile:
         content = json.loads(self._path.read_text("utf-8-sig"))  # some editors begin with a mark
         if not isinstance(content, dict):
             raise _NotOurs("it is not one JSON object")
-        json.dumps(content, indent=2)  # what could be read must be writable again
+        if not _shallow(content, MAX_DEPTH):
+            raise _NotOurs("it is nested too deeply")
         return content
 
     def _not_ours(self, why: str) -> Loaded:
@@ -179,6 +182,11 @@ class SettingsFile:
 
 class _NotOurs(ValueError):
     """Why a file cannot be a settings file."""
+
+
+def _shallow(value: Any, levels: int) -> bool:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_shallow(member, levels - 1) for member in members)
 
 
 def install_id(folder: Path) -> str:

@@ -168,7 +168,7 @@ NOT_OURS = {
     "a list": b"[1, 2]",
     "a word": b'"x"',
     "deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
-    "readable but too deep to be written": b'{"a":' * 480 + b"1" + b"}" * 480,
+    "too deep to be written from anywhere": b'{"a":' * 64 + b"1" + b"}" * 64,
     "huge": b'{"a": "' + b"x" * MAX_BYTES + b'"}',
     "a number too long to be read": b'{"a": ' + b"9" * 10_000 + b"}",
 }
@@ -179,8 +179,6 @@ def test_a_file_that_is_not_ours_is_put_aside(content: bytes, tmp_path: Path) ->
     (tmp_path / FILE_NAME).write_bytes(content)
     file = SettingsFile(tmp_path)
     loaded = file.load()
-    if content.startswith(b'{"a":' * 480 + b"1") and not loaded.notices:  # a Python with a longer breath
-        return
 
     assert loaded.settings == Settings()
     (notice,) = loaded.notices
