@@ -366,9 +366,9 @@ class MainWindow(QMainWindow):
         column.addWidget(self._view, 1)
         column.addWidget(self._dock())
         self.setCentralWidget(centre)
+        self._notices.tab_after = self._view
         order = (
             self._view,
-            self._notices,
             *self._composer.stops,
             self._talk,
             self._stop,

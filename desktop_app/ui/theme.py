@@ -305,6 +305,19 @@ def _style_sheet(theme: Theme) -> str:
         border-radius: {px(8)}px; padding: {px(3)}px {px(11)}px; }}
     QPushButton[kind="notice"]:focus {{
         border: {px(2)}px solid {p.accent}; padding: {px(2)}px {px(10)}px; }}
+    QPushButton[kind="primary"] {{
+        background: {p.fill}; color: {p.on_fill}; font-weight: 600; padding: {px(4)}px {px(14)}px; }}
+    QPushButton[kind="primary"]:hover, QPushButton[kind="primary"]:pressed {{ background: {p.fill_down}; }}
+    QPushButton[kind="primary"]:disabled {{ background: {p.hover}; color: {p.disabled}; }}
+    QPushButton[kind="primary"]:focus {{ border-color: {p.text}; }}
+    QPushButton[kind="chip"] {{
+        background: {p.accent_tint}; color: {p.text}; border-radius: {px(12)}px;
+        padding: {px(3)}px {px(12)}px; text-align: left; }}
+    QPushButton[kind="chip"]:hover, QPushButton[kind="chip"]:pressed {{ background: {p.selection}; }}
+    QPushButton[kind="chip"]:focus {{ border-color: {p.accent}; }}
+    QLabel[kind="chip"] {{
+        background: {p.accent_tint}; color: {p.accent}; border-radius: {px(8)}px; font-size: {px(12)}px;
+        font-weight: 600; padding: 0 {px(8)}px; }}
     QToolButton[kind="send"] {{ background: {p.fill}; border-radius: {px(12)}px; }}
     QToolButton[kind="send"]:hover, QToolButton[kind="send"]:pressed {{ background: {p.fill_down}; }}
     QToolButton[kind="send"]:disabled {{ background: {p.hover}; }}
@@ -330,6 +343,10 @@ def _style_sheet(theme: Theme) -> str:
         selection-background-color: {p.selection}; selection-color: {p.text};
         placeholder-text-color: {p.muted};
     }}
+    QPlainTextEdit[kind="quote"] {{
+        background: {p.hover}; border-radius: {px(8)}px; font-size: {px(13)}px; border: {px(1)}px solid transparent;
+    }}
+    QPlainTextEdit[kind="quote"]:focus {{ border-color: {p.accent}; }}
     QListView {{ background: {p.window}; border: none; outline: none; }}
     QScrollArea {{ background: transparent; border: none; }}
 

@@ -6,6 +6,7 @@ Every scene is drawn in light and dark, narrow and wide; `--scale N` renders for
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import sys
@@ -21,8 +22,21 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QDialog, QToolButton, QWidget
 
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Link, Role, ToolUse, Turn, VoiceState
+from desktop_app.conversation.effects import (
+    AsideState,
+    Consent,
+    Entry,
+    EntryAction,
+    EntryStatus,
+    Link,
+    Role,
+    ToolUse,
+    Turn,
+    VoiceState,
+)
+from desktop_app.conversation.inputs import AsideKind
 from desktop_app.errors import Notice, NoticeAction, Severity
+from desktop_app.ui.consents import ConsentCard
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.pictures import png_of
 from desktop_app.ui.theme import Appearance, Theme
@@ -284,6 +298,55 @@ def rewriting(window: MainWindow) -> None:
     window._composer.edit("u2", "And how much is seventeen percent of two hundred and fifty?")
 
 
+SUMMARY = (
+    "You asked for the time in Lisbon, which is one hour behind Berlin, and for seventeen percent of two hundred "
+    "and forty, which is forty point eight. Nothing is open."
+)
+
+
+def titled(window: MainWindow) -> None:
+    _talked(window)
+    window.show_title("Calls between Lisbon and Berlin", "Time")
+
+
+def aside_summary(window: MainWindow) -> None:
+    titled(window)
+    window.show_aside(AsideState(1, AsideKind.SUMMARY, SUMMARY, done=True))
+
+
+def aside_replies(window: MainWindow) -> None:
+    titled(window)
+    text = "1. And in Tokyo?\n2. Remind me at five.\n3. How long is the flight & is there a train to Berlin?"
+    window.show_aside(AsideState(1, AsideKind.REPLIES, text, done=True))
+
+
+def asides(window: MainWindow) -> None:
+    titled(window)
+    window.show_aside(AsideState(1, AsideKind.ABOUT, "Both questions were", done=False))
+    window.show_aside(AsideState(2, AsideKind.SUMMARY, done=False))
+    window.show_aside(AsideState(3, AsideKind.REPLIES, failed=True, done=True))
+
+
+def consent(window: MainWindow) -> None:
+    _talked(window)
+    window.show_turn(Turn.USING_TOOL)
+    arguments = (
+        '{"path": "Notes/Tokyo.md", "text": "Call at six.\\nTickets are in the blue folder.", "append": true}'
+    )
+    window.ask_consent(Consent("c1", "write_note", arguments))
+    window.ask_consent(Consent("c2", "search_files", '{"q": "x"}', server="files"))
+    for card in window.findChildren(ConsentCard):
+        card._listen()
+
+
+def consent_remote(window: MainWindow) -> None:
+    _talked(window)
+    window.show_notice(Notice("No microphone was found.", "Connect one.", Severity.WARNING, "mic"))
+    window.ask_consent(Consent("c2", "x_" * 40, json.dumps({"q": LONG}), server="files." * 12))
+    for card in window.findChildren(ConsentCard):
+        card._listen()
+
+
 def long_texts(window: MainWindow) -> None:
     _talked(window)
     _say_more(window, _user(3, LONG), _answer(3, LONG + "\n\n" + LONG))
@@ -413,7 +476,8 @@ def focus_talk(window: MainWindow) -> None:
 SCENES: tuple[Callable[[MainWindow], None], ...] = (
     starting, fetching, ready, idle, opening, listening, thinking, speaking, interrupted, endings,
     long_texts, scripts, offline, notices, bug, typing, attached, dropping, attach_menu, selected,
-    rows, rows_opened, rows_menu, hovered, row_endings, about, rewriting,
+    rows, rows_opened, rows_menu, hovered, row_endings, about, rewriting, titled, aside_summary,
+    aside_replies, asides, consent, consent_remote,
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
 )  # fmt: skip

@@ -1,0 +1,163 @@
+"""Questions that wait for the user's yes: what a tool would do, one at a time, the next when it is answered.
+
+A question never takes the keyboard: whoever is typing would answer it by accident. Its buttons have keys of their
+own (Alt and a letter), and take no click in the first moment, so that one meant for what stood there before does
+not allow anything.
+"""
+
+from __future__ import annotations
+
+import re
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontMetrics
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton
+
+from desktop_app.conversation.effects import Consent, ToolUse
+from desktop_app.ui.cards import CONSENT_RANK, Card, CardStack, flow_of
+from desktop_app.ui.entry_words import tool_arguments
+from desktop_app.ui.theme import GRID, Text, Theme
+
+DEAF_MS = 400
+"""How long the buttons take no click."""
+MOST_LINES = 5
+MOST_NAME_CHARS = 40
+LINE_CHARS = 72
+"""About what a line takes; more of them scroll."""
+
+MOST_CHARS = 20_000
+
+
+class ConsentCard(Card):
+    """One question."""
+
+    answered = Signal(bool, bool)
+    """Whether it may run, and whether this tool need not ask again."""
+
+    def __init__(self, consent: Consent, waiting: int, theme: Theme) -> None:
+        """Ask about `consent`; `waiting` more are queued behind it."""
+        super().__init__(theme, "shield-question-mark", rank=CONSENT_RANK)
+        self.consent = consent
+        self.setAccessibleName("Question")
+        self.add_label(f"May the assistant use «{_clipped(consent.tool)}»?", strong=True)
+        whose = f"It runs on «{_clipped(consent.server)}»." if consent.server else "It runs on this computer."
+        self._whose = self.add_label("", muted=True)
+        self._whose_words = whose
+        self._arguments = self._new_arguments(consent)
+        self.buttons = (
+            self._button("&Allow", "primary", allowed=True, always=False),
+            self._button("Al&ways for this tool", "plain", allowed=True, always=True),
+            self._button("&Don't allow", "plain", allowed=False, always=False),
+        )
+        self.words.addSpacing(theme.px(1.5 * GRID))
+        self.words.addWidget(flow_of(self.buttons, theme.px(2 * GRID)))
+        row = self.layout()
+        assert row is not None
+        margins = row.contentsMargins()
+        margins.setRight(theme.px(3 * GRID))
+        row.setContentsMargins(margins)
+        self.close_button.hide()  # closing it would be an answer, and there is a button for that
+        self.show_waiting(waiting)
+        for button in self.buttons:
+            button.setEnabled(False)
+        QTimer.singleShot(DEAF_MS, self, self._listen)
+
+    def show_waiting(self, waiting: int) -> None:
+        """Say how many more questions there are."""
+        more = f" {waiting} more to come." if waiting else ""
+        self._whose.setText(f"{self._whose_words}{more}")
+
+    def colours(self) -> tuple[str, str, str]:
+        """Return the colours of something that waits for the user."""
+        palette = self._theme.palette
+        return palette.surface, palette.accent, palette.accent
+
+    def _new_arguments(self, consent: Consent) -> QPlainTextEdit:
+        use = ToolUse(consent.call_id, consent.tool, consent.arguments)
+        text = tool_arguments(use)
+        if len(text) > MOST_CHARS:
+            text = f"{text[:MOST_CHARS]}… ({len(text):,} characters in all)"
+        shown = QPlainTextEdit(text)
+        shown.setReadOnly(True)
+        shown.setTabChangesFocus(True)
+        shown.setProperty("kind", "quote")
+        shown.setFont(self._theme.font(Text.LABEL))
+        shown.setAccessibleName("What it is given")
+        shown.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        shown.document().setDocumentMargin(self._theme.px(1.5 * GRID))
+        shown.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        lines = min(MOST_LINES, sum(1 + len(line) // LINE_CHARS for line in text.split("\n")))
+        height = (
+            lines * QFontMetrics(self._theme.font(Text.LABEL)).lineSpacing()
+            + 2 * self._theme.px(1.5 * GRID)
+            + self._theme.px(GRID)
+        )
+        shown.setFixedHeight(height)
+        self.words.addSpacing(self._theme.px(GRID))
+        self.words.addWidget(shown)
+        shown.setVisible(bool(text))  # only now: without a parent it would be a window of its own
+        return shown
+
+    def _button(self, words: str, kind: str, *, allowed: bool, always: bool) -> QPushButton:
+        button = QPushButton(words)
+        button.setProperty("kind", kind)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setAutoDefault(False)
+        button.clicked.connect(lambda: self.answered.emit(allowed, always))
+        return button
+
+    def _listen(self) -> None:
+        for button in self.buttons:
+            button.setEnabled(True)
+        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+
+
+class Consents(QObject):
+    """The questions, in the order they came."""
+
+    answered = Signal(str, bool, bool)
+    """The call id, whether it may run, and whether this tool need not ask again."""
+
+    def __init__(self, stack: CardStack, theme: Theme) -> None:
+        super().__init__(stack)
+        self._stack = stack
+        self._theme = theme
+        self._queue: list[Consent] = []
+        self._card: ConsentCard | None = None
+
+    def ask(self, consent: Consent) -> None:
+        """Ask, once those before it are answered."""
+        self._queue = [other for other in self._queue if other.call_id != consent.call_id] + [consent]
+        self._show()
+
+    def withdraw(self, call_id: str) -> None:
+        """The question no longer stands."""
+        self._queue = [consent for consent in self._queue if consent.call_id != call_id]
+        self._show()
+
+    def _answer(self, consent: Consent, allowed: bool, always: bool) -> None:
+        self._queue = [other for other in self._queue if other is not consent]
+        self._show()
+        self.answered.emit(consent.call_id, allowed, always)
+
+    def _show(self) -> None:
+        """Show the first question of the queue."""
+        first = self._queue[0] if self._queue else None
+        if self._card is not None and self._card.consent is first:
+            self._card.show_waiting(len(self._queue) - 1)
+            self._stack.fit()
+            return
+        if self._card is not None:
+            self._stack.take_out(self._card)
+            self._card = None
+        if first is not None:
+            card = self._card = ConsentCard(first, len(self._queue) - 1, self._theme)
+            card.answered.connect(lambda allowed, always: self._answer(first, allowed, always))
+            self._stack.add(card)
+
+
+def _clipped(name: str) -> str:
+    """Return a name that cannot push the rest of the question aside."""
+    cut = name if len(name) <= MOST_NAME_CHARS else f"{name[: MOST_NAME_CHARS - 1]}…"
+    # Names have no spaces to break lines at: let them break behind their dots and underscores.
+    return re.sub(r"([._/-])(?=\w)", "\\1\u200b", cut)
