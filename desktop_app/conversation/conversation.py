@@ -850,9 +850,7 @@ class Conversation:
 
     # --- the user's words -----------------------------------------------------------------------
 
-    def _user_words(
-        self, item_id: str, index: int, text: str, *, whole: bool = False, final: bool = False
-    ) -> None:
+    def _user_words(self, item_id: str, index: int, text: str, *, whole: bool = False, final: bool = False) -> None:
         """Take a piece of what was said, or all of it so far; what comes after the final text changes nothing."""
         entry = self._transcript.get(item_id)
         done = entry is not None and entry.status is EntryStatus.COMPLETED and entry.text and not entry.remark
