@@ -35,7 +35,7 @@ CONSENT = effects.Consent("call_1", "open_file", "{}")
 INFO = effects.ConnectionInfo("sess_1", "m")
 ASIDE = effects.AsideState(1, AsideKind.TITLE)
 CONFIG = SessionConfig(instructions="Be brief.")
-USAGE = effects.CountUsage(wire.Usage(total_tokens=3), "item_1")
+USAGE = effects.CountUsage(key="1/resp_1", usage=wire.Usage(total_tokens=3), item_id="item_1")
 CLEAR = wire.InputAudioBufferClear()
 
 
