@@ -290,20 +290,20 @@ def test_it_works_on_the_programs_loop(run_async: Any) -> None:
 
 
 async def test_a_call_that_stalls_is_a_timeout_and_the_next_one_works() -> None:
-    async with desk_with(timeout_s=0.5) as desk:
+    async with desk_with(timeout_s=1.5) as desk:
         await desk.settled(STDIO)
 
-        async with asyncio.timeout(5):
-            assert "timeout: test__stalls did not answer within 0.5 seconds" in await desk.error("test__stalls")
+        async with asyncio.timeout(6):
+            assert "timeout: test__stalls did not answer within 1.5 seconds" in await desk.error("test__stalls")
             assert (await desk.run("test__add", a=1)).output == "2"
 
 
 async def test_a_call_by_http_that_stalls_is_a_timeout(http_server: Callable[..., HttpServer]) -> None:
     config = http_server()
-    async with desk_with(timeout_s=0.5) as desk:
+    async with desk_with(timeout_s=1.5) as desk:
         await desk.settled(config)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(6):
             assert "timeout" in await desk.error("web__stalls")
             assert (await desk.run("web__add", a=1)).output == "2"
 
@@ -375,7 +375,7 @@ ODD = {
             "    if 'id' in request:\n"
             "        print(json.dumps({'jsonrpc': '2.0', 'id': request['id'], 'result': 7}), flush=True)"
         ),
-        "odd",
+        "did not get ready within 1.5 seconds",
     ),
     "it answers with errors": (
         script(
@@ -395,8 +395,9 @@ ODD = {
 @pytest.mark.parametrize("case", ODD)
 async def test_an_odd_program_is_a_sentence_within_the_time_limit(case: str) -> None:
     config, expected = ODD[case]
-    async with desk_with(ready_within_s=1.5) as desk:
-        async with asyncio.timeout(8):
+    limit_s = 1.5 if "did not get ready" in expected else 30
+    async with desk_with(ready_within_s=limit_s) as desk:
+        async with asyncio.timeout(limit_s + 5):
             state = await desk.settled(config)
 
         assert state.status is ServerStatus.FAILED

@@ -27,7 +27,7 @@ SPEC = ToolSpec(
 )
 
 
-def calculator() -> Tool:
+def calculator_tool() -> Tool:
     """Return the tool."""
     return FunctionTool(SPEC, lambda arguments: calculate(arguments["expression"]))
 

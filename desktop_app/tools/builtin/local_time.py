@@ -29,7 +29,7 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def local_time(now: Callable[[], dt.datetime] = utc_now) -> Tool:
+def local_time_tool(now: Callable[[], dt.datetime] = utc_now) -> Tool:
     """Return the tool."""
 
     def tell(arguments: Arguments) -> object:

@@ -27,7 +27,7 @@ TakeScreenshot = Callable[[], Awaitable[Picture]]
 """Returns a PNG or JPEG, scaled for the model; raises `ToolError` if the screen cannot be had."""
 
 
-def screenshot(take: TakeScreenshot) -> Tool:
+def screenshot_tool(take: TakeScreenshot) -> Tool:
     """Return the tool."""
 
     async def run(_: Arguments) -> object:

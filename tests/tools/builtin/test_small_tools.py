@@ -11,10 +11,10 @@ import pytest
 
 from desktop_app.errors import ToolError
 from desktop_app.tools.builtin import builtin_tools
-from desktop_app.tools.builtin.calculator import calculate, calculator
+from desktop_app.tools.builtin.calculator import calculate, calculator_tool
 from desktop_app.tools.builtin.clipboard import clipboard_tools
-from desktop_app.tools.builtin.local_time import local_time
-from desktop_app.tools.builtin.screenshot import screenshot
+from desktop_app.tools.builtin.local_time import local_time_tool
+from desktop_app.tools.builtin.screenshot import screenshot_tool
 from desktop_app.tools.builtin.timers import Timers
 from desktop_app.tools.builtin.volume import PulseVolume, volume_tools
 from desktop_app.tools.checking import schema_problem
@@ -30,7 +30,7 @@ NEW_YEAR = dt.datetime(2026, 12, 31, 23, 30, tzinfo=dt.UTC)
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "asia/tokyo", "Tokyo", " tokyo "])
 async def test_the_time_in_a_zone_or_city(zone: str) -> None:
-    told = await use([local_time(lambda: NEW_YEAR)], "get_local_time", zone=zone)
+    told = await use([local_time_tool(lambda: NEW_YEAR)], "get_local_time", zone=zone)
 
     assert told == {
         "date": "2027-01-01",
@@ -42,7 +42,7 @@ async def test_the_time_in_a_zone_or_city(zone: str) -> None:
 
 
 async def test_without_a_zone_it_is_the_users_own() -> None:
-    told = await use([local_time(lambda: NEW_YEAR)], "get_local_time")
+    told = await use([local_time_tool(lambda: NEW_YEAR)], "get_local_time")
 
     here = NEW_YEAR.astimezone()
     assert (told["time"], told["date"]) == (f"{here:%H:%M:%S}", here.date().isoformat())
@@ -51,11 +51,11 @@ async def test_without_a_zone_it_is_the_users_own() -> None:
 
 @pytest.mark.parametrize("zone", ["Atlantis", "../../etc/passwd", "/etc/localtime", "\x00", "a" * 5_000])
 async def test_a_zone_there_is_none_of_is_said(zone: str) -> None:
-    assert "There is no time zone" in await error([local_time()], "get_local_time", zone=zone)
+    assert "There is no time zone" in await error([local_time_tool()], "get_local_time", zone=zone)
 
 
 async def test_a_city_of_several_zones_is_asked_back() -> None:
-    said = await error([local_time()], "get_local_time", zone="Louisville")
+    said = await error([local_time_tool()], "get_local_time", zone="Louisville")
 
     assert "America/Louisville, America/Kentucky/Louisville" in said or "America/Kentucky/Louisville, Am" in said
 
@@ -134,7 +134,7 @@ def test_what_is_no_sum_is_a_sentence_at_once(expression: str) -> None:
 
 
 async def test_the_calculator_is_a_tool() -> None:
-    assert await use([calculator()], "calculate", expression="6*7") == {"expression": "6*7", "result": 42}
+    assert await use([calculator_tool()], "calculate", expression="6*7") == {"expression": "6*7", "result": 42}
 
 
 # --- clipboard, screenshot ----------------------------------------------------------------------
@@ -174,7 +174,7 @@ async def test_the_screenshot_comes_as_a_picture() -> None:
     async def take() -> Picture:
         return picture
 
-    result = await Toolbox([screenshot(take)]).run(called("take_screenshot"))
+    result = await Toolbox([screenshot_tool(take)]).run(called("take_screenshot"))
 
     assert (result.failed, result.pictures) == (False, (picture,))
 
@@ -183,7 +183,7 @@ async def test_a_screen_that_cannot_be_had_is_said() -> None:
     async def take() -> Picture:
         raise ToolError("The system refuses screenshots.")
 
-    assert await error([screenshot(take)], "take_screenshot") == "The system refuses screenshots."
+    assert await error([screenshot_tool(take)], "take_screenshot") == "The system refuses screenshots."
 
 
 # --- volume -------------------------------------------------------------------------------------
