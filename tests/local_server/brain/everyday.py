@@ -135,7 +135,7 @@ EVERYDAY: tuple[Asked, ...] = (
     Asked("What's the capital of Australia?", r"\bCanberra\b"),
     Asked("Which country is Marrakesh in?", r"\bMorocco\b"),
     Asked("Which continent is Peru on?", r"\bSouth America\b"),
-    Asked("How many people live in Brazil?", r"\b2[01]\d(?:\.\d+)? million"),
+    Asked("How many people live in Brazil?", r"\b2[012]\d(?:\.\d+)? million"),
     Asked("What's the population of Chicago?", r"\b2\.[5-9]\d* million"),
     Asked("What's the biggest city in Turkey?", r"\bIstanbul\b"),
     Asked("What currency do they use in Thailand?", r"\bbaht\b"),

@@ -99,7 +99,7 @@ HELD_OUT: tuple[tuple[str, Wanted], ...] = (
     ("Time flies when you're having fun.", Declines()),
     ("What's the best time to visit Japan?", Declines()),
     ("When is the next train to Oxford?", Declines()),
-    ("What does the word serendipity mean?", Declines()),
+    ("What does the word serendipity mean?", Says("good luck")),  # declined until there was a dictionary
     ("what's the date of the battle of hastings", Declines()),
     ("Set the table for four.", Declines()),
     ("I have two kids and three dogs.", Declines()),

@@ -19,8 +19,10 @@ from tests.local_server.brain.asking import NOW
 from tests.local_server.brain.everyday import Asked, Call
 
 HONEST = re.compile(
-    r"\boffline\b.*\bsettings\b|\b(?:I|it) (?:can't|cannot|don't|won't|couldn't)\b|I'm not sure\b|not sure what you mean"
-    r"|^(?:For|In|At|Which|What|Where|Until|From|Do you mean|Did you mean)\b[^.]*\?$|I didn't hear|beyond what I know"
+    r"\boffline\b.*\bsettings\b|\b(?:I|it) (?:can't|cannot|don't|won't|couldn't)\b|I'm not sure\b|not "
+    r"sure what you mean"
+    r"|^(?:For|In|At|Which|What|Where|Until|From|Do you mean|Did you mean)\b[^.]*\?$|I didn't hear"
+    r"|beyond what I know"
     r"|more than I can do|only speak English|no timer or alarm here|say it in a whole sentence|there is no such",
     re.IGNORECASE | re.DOTALL,
 )
@@ -58,11 +60,10 @@ def _made(wanted: Sequence[Call], calls: Sequence[FunctionCall], now: dt.datetim
 def _matches(wanted: Mapping[str, str], given: Mapping[str, Any], now: dt.datetime) -> bool:
     for name, pattern in wanted.items():
         if name == "due":
-            if _due(given, now) != dt.datetime.fromisoformat(pattern):
-                return False
-        elif name in given and not re.fullmatch(pattern, str(given[name]), re.IGNORECASE):
-            return False
-        elif name not in given and not re.fullmatch(pattern, ""):
+            same = _due(given, now) == dt.datetime.fromisoformat(pattern)
+        else:
+            same = bool(re.fullmatch(pattern, str(given.get(name, "")), re.IGNORECASE))
+        if not same:
             return False
     return True
 

@@ -233,6 +233,8 @@ def _place_at(place: Place, now: dt.datetime) -> dt.datetime:
 
 
 def _ahead(time_a: dt.datetime, name_b: str, time_b: dt.datetime, name_a: str) -> str:
+    if name_a == "Here":
+        name_a, time_a, name_b, time_b = _upper(name_b), time_b, "here", time_a
     minutes = int(
         ((time_a.utcoffset() or dt.timedelta()) - (time_b.utcoffset() or dt.timedelta())).total_seconds() // 60
     )

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from desktop_app.local_server.brain.skill import Answer, Request
 from desktop_app.local_server.brain.wording import ORDINALS, count, listing, nth, say_date
 
-_MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
-_MONTHS |= {
+MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
+MONTHS |= {
     "jan": 1,
     "feb": 2,
     "mar": 3,
@@ -39,7 +39,7 @@ _ORDINAL_DAYS = (
     | {nth(day): day for day in range(1, 32)}
 )
 _DAY = "|".join(sorted(_ORDINAL_DAYS, key=len, reverse=True))
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 _YEAR = r"(?: (?:in |of )?(?P<year>[12]\d{3}|this year|next year|last year))?"
 _ON_DAY = re.compile(rf"^(?:the )?(?P<day>{_DAY}) (?:day )?(?:of )?(?P<month>{_MONTH}){_YEAR}$")
 _MONTH_DAY = re.compile(rf"^(?P<month>{_MONTH}) (?:the )?(?P<day>{_DAY}){_YEAR}$")
@@ -127,7 +127,7 @@ def _calendar_day(said: str, today: dt.date, *, past: bool) -> Day | None:
     match = _ON_DAY.match(said) or _MONTH_DAY.match(said) or _NUMERIC.match(said)
     if not match:
         return None
-    month = _MONTHS.get(match["month"]) or int(match["month"])
+    month = MONTHS.get(match["month"]) or int(match["month"])
     day = _ORDINAL_DAYS.get(match["day"]) or int(match["day"])
 
     def on(year: int) -> dt.date:
@@ -354,7 +354,7 @@ def _part_of_today(said: str, today: dt.date) -> Answer | None:
 def _month_length(said: str, _: dt.date) -> Answer | None:
     if not (match := _MONTH_LENGTH.match(said)):
         return None
-    month, year = _MONTHS[match["month"]], match["year"]
+    month, year = MONTHS[match["month"]], match["year"]
     name = calendar.month_name[month]
     if month == 2 and not year:
         return Answer("February has 28 days, and 29 in a leap year.")
@@ -371,8 +371,8 @@ def _is_it(said: str, today: dt.date) -> Answer | None:
         same = today.weekday() == _WEEKDAYS[name]
     elif name == "weekend":
         same = today.weekday() > 4
-    elif name in _MONTHS and len(name) > 3:
-        same = today.month == _MONTHS[name]
+    elif name in MONTHS and len(name) > 3:
+        same = today.month == MONTHS[name]
     elif day := find_day(name, today):
         same = day.date == today
     if same is None:
