@@ -3,7 +3,8 @@
 `conversation: none` keeps them out of the context, `input` says what they see of it, `tools: []` keeps them from
 doing anything (the guide's out-of-band responses). Several may run at once, with each other and with an answer;
 every event is routed by response id, which is bound to its job at `response.created`. Most are written; reading
-aloud and voice samples are spoken, and an interruption silences those too, but tells the server nothing of it.
+aloud and voice samples are spoken, and an interruption silences those too, but tells the server nothing of it. On a
+server that does not echo metadata nothing can be told apart, so nothing is asked beside the conversation.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from desktop_app.conversation import limits
 from desktop_app.conversation.effects import AsideState, ShowAside, ShowTitle
 from desktop_app.conversation.failures import clipped
-from desktop_app.conversation.inputs import AsideAsked, AsideKind
+from desktop_app.conversation.inputs import AsideAsked, AsideKind, Timer
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.protocol.events import Response, ResponseCancel, ResponseCreate, ResponseParams
 from desktop_app.protocol.items import Item
@@ -22,8 +24,9 @@ from desktop_app.protocol.session_config import AudioConfig, AudioOutput
 
 JOB = "job"
 """The metadata member that names a job."""
+DONE_WITHIN_MS = 60_000
 
-_SPOKEN = (AsideKind.READ_ALOUD, AsideKind.SAMPLE)
+SPOKEN = (AsideKind.READ_ALOUD, AsideKind.SAMPLE)
 _SHOWN = (AsideKind.SUMMARY, AsideKind.REPLIES, AsideKind.ABOUT)
 _TASKS = {
     AsideKind.TITLE: (
@@ -43,10 +46,12 @@ _TASKS = {
 class _Job:
     number: int
     kind: AsideKind
-    event_id: str
+    event_id: str = ""
     response_id: str = ""
     text: str = ""
     cancelled: bool = False
+    serial: int = 0
+    """Of the timer that ends it."""
 
 
 class Asides:
@@ -57,20 +62,39 @@ class Asides:
         self._jobs: dict[str, _Job] = {}
         self._numbers = 0
 
-    def ask(self, aside: AsideAsked, question: Item | None = None) -> None:
-        """Begin a job; `question` is the item that asks (ABOUT)."""
+    @property
+    def busy(self) -> bool:
+        """Whether any job is under way."""
+        return bool(self._jobs)
+
+    @property
+    def will_sound(self) -> bool:
+        """Whether something spoken is on its way."""
+        return any(job.kind in SPOKEN and not job.cancelled for job in self._jobs.values())
+
+    def ask(self, aside: AsideAsked, question: Item | None = None, *, possible: bool = True) -> bool:
+        """Begin a job; `question` is the item that asks (ABOUT). Return whether it began.
+
+        `possible`: whether the server echoes metadata.
+        """
         self._numbers += 1
         name = f"j{self._numbers}"
-        event_id = self._outbox.send(ResponseCreate(response=_params(aside, name, question)))
-        job = self._jobs[name] = _Job(self._numbers, aside.kind, event_id)
+        job = _Job(self._numbers, aside.kind)
+        if not possible or len(self._jobs) >= limits.MAX_ASIDES:
+            self._show(job, done=True, failed=True)
+            return False
+        self._jobs[name] = job
+        job.event_id = self._outbox.send(ResponseCreate(response=_params(aside, name, question)))
+        job.serial = self._outbox.wake_after(DONE_WITHIN_MS, Timer.ASIDE)
         self._show(job)
+        return True
 
     def created(self, response: Response) -> bool:
         """Take `response.created`; return whether it is one of these."""
         job = self._jobs.get((response.metadata or {}).get(JOB, ""))
-        if job is None:
+        if job is None or not response.id:
             return False
-        job.response_id = response.id or ""
+        job.response_id = response.id
         if job.cancelled:
             self._outbox.send(ResponseCancel(response_id=job.response_id))
         return True
@@ -82,13 +106,13 @@ class Asides:
     def is_audible(self, response_id: str) -> bool:
         """Whether the audio of a response is to be played."""
         job = self._job_of(response_id)
-        return job is not None and job.kind in _SPOKEN and not job.cancelled
+        return job is not None and job.kind in SPOKEN and not job.cancelled
 
     def write(self, response_id: str, text: str, *, append: bool) -> None:
         """Take words of a job."""
         job = self._job_of(response_id)
-        if job is not None and job.kind not in _SPOKEN:
-            job.text = job.text + text if append else text
+        if job is not None and job.kind not in SPOKEN:
+            job.text = (job.text + text if append else text)[: limits.MAX_ASIDE_CHARS]
             self._show(job)
 
     def done(self, response: Response) -> bool:
@@ -99,17 +123,28 @@ class Asides:
         self._finish(job, failed=response.status in ("failed", "incomplete"))
         return True
 
-    def refused(self, event_id: str) -> bool:
-        """A request was refused; return whether it was one of these."""
+    def refused(self, event_id: str) -> AsideKind | None:
+        """A request was refused; return what it was for, if it was one of these."""
         job = next((job for job in self._jobs.values() if event_id and job.event_id == event_id), None)
-        if job is not None:
-            self._finish(job, failed=True)
-        return job is not None
+        if job is None:
+            return None
+        self._finish(job, failed=True)
+        return job.kind
+
+    def overdue(self, serial: int) -> str:
+        """A job takes too long: nobody waits for it any more. Return its response, whose rest is to be dropped."""
+        job = next((job for job in self._jobs.values() if job.serial == serial), None)
+        if job is None:
+            return ""
+        if job.response_id and not job.cancelled:
+            self._outbox.send(ResponseCancel(response_id=job.response_id))
+        self._finish(job, failed=True)
+        return job.response_id
 
     def silence(self) -> None:
         """Call off what is spoken; what is written goes on."""
         for job in self._jobs.values():
-            if job.kind in _SPOKEN and not job.cancelled:
+            if job.kind in SPOKEN and not job.cancelled:
                 job.cancelled = True
                 if job.response_id:
                     self._outbox.send(ResponseCancel(response_id=job.response_id))
@@ -120,7 +155,7 @@ class Asides:
             self._finish(job, failed=True)
 
     def _job_of(self, response_id: str) -> _Job | None:
-        if not response_id:
+        if not response_id or not self._jobs:
             return None
         return next((job for job in self._jobs.values() if job.response_id == response_id), None)
 
@@ -128,7 +163,8 @@ class Asides:
         del self._jobs[f"j{job.number}"]
         if job.kind is AsideKind.TITLE and not failed:
             title, _, topic = job.text.strip().partition("|")
-            self._outbox.do(ShowTitle(clipped(title, 60).strip(" \"'.«»"), clipped(topic, 24).strip(" .")))
+            if title := clipped(title, 60).strip(" \"'.«»"):
+                self._outbox.do(ShowTitle(title, clipped(topic, 24).strip(" .")))
         self._show(job, done=True, failed=failed)
 
     def _show(self, job: _Job, *, done: bool = False, failed: bool = False) -> None:
@@ -137,7 +173,7 @@ class Asides:
 
 
 def _params(aside: AsideAsked, name: str, question: Item | None) -> ResponseParams:
-    spoken = aside.kind in _SPOKEN
+    spoken = aside.kind in SPOKEN
     seen = [Item(type="item_reference", id=item_id) for item_id in aside.item_ids]
     if question is not None:
         seen.append(question)

@@ -361,6 +361,8 @@ class GiveBackText:
     """A typed text could not be sent: put it back into the line, nothing is lost."""
 
     text: str
+    images: tuple[str, ...] = ()
+    """Data URIs of the pictures that were with it."""
 
 
 Effect = (

@@ -10,20 +10,29 @@ from dataclasses import dataclass
 
 from desktop_app.conversation.inputs import Disconnected
 from desktop_app.errors import Notice, NoticeAction, Severity
-from desktop_app.protocol.events import ErrorBody
+from desktop_app.protocol.events import (
+    ClientEvent,
+    ConversationItemCreate,
+    ConversationItemRetrieve,
+    ErrorBody,
+    InputAudioBufferCommit,
+    ResponseCreate,
+)
 
 ACTIVE_RESPONSE = "conversation_already_has_active_response"
 VOICE_LOCKED = "cannot_update_voice"
+COMMIT_EMPTY = "input_audio_buffer_commit_empty"
+NOT_RETRIEVED = "item_retrieve_invalid_item_id"
 LINK_KEY = "link"
 """The key of every notice about the connection: the newest one replaces the others."""
 
 _BENIGN_CODES = frozenset(
     {
         "response_cancel_not_active",
-        "input_audio_buffer_commit_empty",
+        COMMIT_EMPTY,
         "item_truncate_invalid_item_id",
         "item_delete_invalid_item_id",
-        "item_retrieve_invalid_item_id",
+        NOT_RETRIEVED,
     }
 )
 _BENIGN_TEXTS = ("already shorter than", "only model output audio", "no active response")
@@ -56,6 +65,18 @@ def is_benign(error: ErrorBody) -> bool:
 def is_active_response(error: ErrorBody) -> bool:
     """Whether a `response.create` came too early; some servers only say so in words."""
     return error.code_text == ACTIVE_RESPONSE or "already has an active response" in error.message_text.lower()
+
+
+def blamed(error: ErrorBody) -> type[ClientEvent] | None:
+    """Return what kind of event an error must be about that names none: often only the code tells."""
+    if error.code_text == ACTIVE_RESPONSE:
+        return ResponseCreate
+    if error.code_text == COMMIT_EMPTY:
+        return InputAudioBufferCommit
+    if error.code_text == NOT_RETRIEVED:
+        return ConversationItemRetrieve
+    kinds: dict[str, type[ClientEvent]] = {"response": ResponseCreate, "item": ConversationItemCreate}
+    return kinds.get((error.param or "").partition(".")[0])
 
 
 def is_fatal(error: ErrorBody) -> bool:

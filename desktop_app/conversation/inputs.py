@@ -311,6 +311,12 @@ class Timer(Enum):
     """The time a rate limit asked for is over."""
     TRANSCRIPT = "transcript"
     """What the user said should have been written by now."""
+    TOOL = "tool"
+    """A tool should have answered by now, whatever its own limit."""
+    ASIDE = "aside"
+    """An answer beside the conversation should have come by now."""
+    EXPIRY = "expiry"
+    """The server ends the session soon: time for a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +325,7 @@ class Woke:
 
     timer: Timer
     serial: int
-    """The serial of the `WakeAfter`; one that is not the newest of its timer is stale."""
+    """The serial of the `WakeAfter`; one that is no longer waited for is stale."""
 
 
 Input = (

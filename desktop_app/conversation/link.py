@@ -41,6 +41,8 @@ class LinkMachine:
         """Counts sessions: what belongs to an older one means nothing to the present one."""
         self.last_error: ErrorBody | None = None
         """The last `error` event of this connection: a close reason alone tells too little."""
+        self.has_session = False
+        """Whether `session.created` came on this connection."""
         self._attempts = 0
 
     @property
@@ -57,17 +59,22 @@ class LinkMachine:
         """Begin an attempt; what connection there is goes."""
         self.state = State.CONNECTING
         self.last_error = None
+        self.has_session = False
         for timer in (Timer.RECONNECT, Timer.SESSION_UPDATED, Timer.STABLE):
             self._outbox.stop_waiting(timer)
         self._outbox.do(Connect())
         # Twice the time: the transport bounds the handshake itself, and the rest begins after it.
         self._outbox.wake_after(2 * CREATED_WITHIN_MS, Timer.SESSION_CREATED)
 
-    def created(self) -> None:
-        """There is a session; it is being configured."""
+    def created(self) -> bool:
+        """There is a session; it is being configured. Return whether that is news: it is said once."""
+        if self.has_session or self.state is not State.CONNECTING:
+            return False
+        self.has_session = True
         self.session_no += 1
         self._outbox.stop_waiting(Timer.SESSION_CREATED)
         self._outbox.wake_after(UPDATED_WITHIN_MS, Timer.SESSION_UPDATED)
+        return True
 
     def ready(self) -> None:
         """The session is configured."""
@@ -88,6 +95,7 @@ class LinkMachine:
             self._outbox.stop_waiting(timer)
         self.state = State.OFFLINE
         self.last_error = None
+        self.has_session = False
         notice = ending.notice
         if ending.retry and self._attempts < MAX_ATTEMPTS:
             self._outbox.wake_after(self._pause_ms(facts.retry_after_ms), Timer.RECONNECT)

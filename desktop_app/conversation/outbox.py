@@ -52,6 +52,10 @@ class Outbox:
         """Return what kind of event carried this id, if it is remembered."""
         return self._sent.get(event_id)
 
+    def last_of(self, kind: type[ClientEvent] | None) -> str:
+        """Return the id of the last event of a kind, empty if none is remembered."""
+        return next((event_id for event_id, sent in reversed(self._sent.items()) if sent is kind), "")
+
     def wake_after(self, ms: int, timer: Timer) -> int:
         """Ask for `Woke`; an earlier one of the same timer becomes stale. Return its serial."""
         self._serial += 1

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from desktop_app.conversation import limits
 from desktop_app.conversation.effects import EndPart, EntryAction, EntryStatus, Play, StopPlayback
 from desktop_app.conversation.inputs import Heard
+from desktop_app.conversation.limits import Recent
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.conversation.transcript import Transcript, heard_characters
 from desktop_app.protocol.events import ConversationItemDelete, ConversationItemTruncate
 from desktop_app.protocol.items import PartId
 from desktop_app.protocol.session_config import PCM_BYTES_PER_MS
 
+_MAX_UNHEARD_BYTES = limits.MAX_UNHEARD_MS * PCM_BYTES_PER_MS
 NEAR_END_MS = 100
 """The server's own length of an answer was seen up to 85 ms shorter than what it sent."""
 
@@ -47,8 +50,11 @@ class Playback:
         self._parts: dict[PartId, _Sounding] = {}
         self.silencing = False
         """Silence was ordered, and what was heard is not told yet."""
-        self._deaf: set[str] = set()
-        """Responses whose audio is not played because there is no speaker."""
+        self._deaf: Recent[None] = Recent(limits.MAX_REMEMBERED)
+        """Responses whose audio is not played any more: there is no speaker, or there is no end to it."""
+        self._heard_out: Recent[None] = Recent(limits.MAX_REMEMBERED)
+        """Items of which a part was heard to its end."""
+        self._unheard_bytes = 0
 
     @property
     def sounds(self) -> bool:
@@ -62,9 +68,16 @@ class Playback:
 
     def play(self, part: PartId, pcm: bytes, *, response_id: str, session_no: int | None) -> None:
         """Hand audio to the speaker."""
-        if response_id in self._deaf:
+        if not pcm or response_id in self._deaf:
             return
+        self._unheard_bytes += len(pcm)
         sounding = self._parts.get(part)
+        if self._unheard_bytes > _MAX_UNHEARD_BYTES or (
+            sounding is None and len(self._parts) >= limits.MAX_UNHEARD_PARTS
+        ):
+            self._unheard_bytes -= len(pcm)
+            self._deaf[response_id] = None
+            return
         if sounding is None:
             sounding = self._parts[part] = _Sounding(response_id, session_no)
         sounding.received_bytes += len(pcm)
@@ -85,7 +98,7 @@ class Playback:
 
     def end_response(self, response_id: str) -> None:
         """All audio of a response was received."""
-        self._deaf.discard(response_id)
+        self._deaf.pop(response_id, None)
         for part, sounding in self._parts.items():
             if sounding.response_id == response_id:
                 self.end_part(part)
@@ -97,7 +110,14 @@ class Playback:
 
     def finished(self, part: PartId) -> None:
         """A part was heard to its end."""
-        self._parts.pop(part, None)
+        sounding = self._parts.pop(part, None)
+        if sounding is None:
+            return
+        self._unheard_bytes -= sounding.received_bytes
+        self._heard_out[part.item_id] = None
+        entry = self._transcript.get(part.item_id)
+        if entry is not None and entry.status is EntryStatus.IN_PROGRESS:
+            self._transcript.change(part.item_id, status=EntryStatus.COMPLETED)
 
     def silence(self) -> bool:
         """Order silence if anything sounds; return whether what was heard will be told."""
@@ -109,14 +129,26 @@ class Playback:
 
     def forget(self) -> None:
         """A new conversation: nobody is told what was heard of the old one."""
-        self._parts.clear()
+        self._take_parts()
+
+    def forget_item(self, item_id: str) -> bool:
+        """An item is taken out of the context: its truth is nobody's business. Return whether it sounds."""
+        mine = [sounding for part, sounding in self._parts.items() if part.item_id == item_id]
+        for sounding in mine:
+            sounding.session_no = None
+        return bool(mine)
+
+    def _take_parts(self) -> dict[PartId, _Sounding]:
+        parts, self._parts = self._parts, {}
+        self._unheard_bytes = 0
+        return parts
 
     def stopped(self, heard: tuple[Heard, ...], *, session_no: int | None) -> None:
         """Tell what was heard of each part; `session_no`: the session that can be told, None if there is none."""
         self.silencing = False
         heard_ms = {h.part: h.ms for h in heard}
-        parts, self._parts = self._parts, {}
-        heard_items = {part.item_id for part in parts if heard_ms.get(part, 0) > 0}
+        parts = self._take_parts()
+        heard_items = {part.item_id for part in parts if heard_ms.get(part, 0) > 0} | set(self._heard_out)
         gone: set[str] = set()
         for part, sounding in parts.items():
             if sounding.session_no is None:
@@ -134,12 +166,11 @@ class Playback:
     def failed(self, heard: tuple[Heard, ...]) -> None:
         """There is no speaker: nothing more can be heard, but the answers can be read, and stay whole."""
         heard_ms = {h.part: h.ms for h in heard}
-        for part, sounding in self._parts.items():
-            self._deaf.add(sounding.response_id)
+        for part, sounding in self._take_parts().items():
+            self._deaf[sounding.response_id] = None
             seconds = heard_ms.get(part, 0) / 1000
             remark = f"Heard for {seconds:.1f} s; the rest could not be played."
             self._transcript.change(part.item_id, remark=remark)
-        self._parts.clear()
 
     def _cut(self, part: PartId, sounding: _Sounding, ms: int, *, known: bool) -> None:
         if sounding.ended and sounding.received_ms - ms <= NEAR_END_MS:

@@ -1,22 +1,27 @@
 """The response of the default conversation: one at a time, asked for, cancelled and ended by id.
 
-    IDLE ──request──▶ ASKED ──response.created──▶ ACTIVE ──cancel──▶ CANCELLING
+    idle ──request──▶ asked ──response.created──▶ active ──cancel──▶ cancelling
       ▲                 │ (cancel: remembered, sent by id when it is born)    │
       └─────────────────┴────────────── response.done ◀───────────────────────┘
 
 The server refuses a second `response.create` while a response is active, so a request waits until the response
 before it is done. A cancel before `response.created` would be lost and the orphan would speak later, so it is
 remembered and sent by id (the guide's race table). Every event is matched by response id: the end of a cancelled
-response often comes after the beginning of the next one.
+response often comes after the beginning of the next one. What was asked for and what is active are kept apart,
+since a server with turn detection may begin one of its own while ours is on the way; ours is then refused, and
+waits.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET
 
+from desktop_app.conversation import limits
 from desktop_app.conversation.inputs import Timer
+from desktop_app.conversation.limits import Recent
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.protocol.events import Response, ResponseCancel, ResponseCreate, ResponseParams
 
@@ -24,16 +29,26 @@ OWN_ID = "cid"
 """The metadata member by which a response is known as the answer to our own `response.create`."""
 CREATED_WITHIN_MS = 10_000
 CANCELLED_WITHIN_MS = 5_000
-_REMEMBERED = 64
 
 
-class Phase(Enum):
-    """Where the response of the default conversation is."""
+@dataclass(slots=True)
+class _Asked:
+    """A response that is not born yet."""
 
-    IDLE = "idle"
-    ASKED = "asked"
-    ACTIVE = "active"
-    CANCELLING = "cancelling"
+    event_id: str
+    """Of our `response.create`; empty: the server begins it by itself, after a turn it found."""
+    params: ResponseParams
+    called_off: bool = False
+
+
+@dataclass(slots=True)
+class _Active:
+    """A response that is being generated."""
+
+    id: str | None
+    """None: the server says there is one, but not which."""
+    params: ResponseParams
+    cancelling: bool = False
 
 
 class Responses:
@@ -41,53 +56,48 @@ class Responses:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
+        self._silenced: Recent[None] = Recent(limits.MAX_REMEMBERED)
+        self._foreign: Recent[None] = Recent(limits.MAX_REMEMBERED)
+        self._born: Recent[None] = Recent(limits.MAX_REMEMBERED)
+        self._ended: Recent[None] = Recent(limits.MAX_REMEMBERED)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: a new connection has no responses."""
-        self.phase = Phase.IDLE
         self._wanted: ResponseParams | None = None
         """The response to be asked for as soon as the one before is done."""
-        self._active_id: str | None = None
-        self._asked_as = ""
-        self._asked_for = ResponseParams()
-        self._cancel_when_born = False
-        self._silenced: dict[str, None] = {}
-        self._foreign: dict[str, None] = {}
+        self._asked: _Asked | None = None
+        self._active: _Active | None = None
+        self.failed: ResponseParams | None = None
+        """What the last response was asked with, if it failed: a retry asks for the same."""
+        self.echoes: bool | None = None
+        """Whether the server echoes metadata; None: not known yet."""
+        self.first_modalities: list[str] | None = None
+        """Said expressly in the next request: much text in the context makes some models go on in writing."""
+        for ids in (self._silenced, self._foreign, self._born, self._ended):
+            ids.clear()
+        self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
+        self._outbox.stop_waiting(Timer.RESPONSE_DONE)
+
+    # --- what is known --------------------------------------------------------------------------
 
     @property
     def pending(self) -> bool:
         """Whether an answer is on its way: asked for or being generated, and not called off."""
         if self._wanted is not None:
             return True
-        return self.phase is Phase.ACTIVE or (self.phase is Phase.ASKED and not self._cancel_when_born)
+        asked, active = self._asked, self._active
+        return (asked is not None and not asked.called_off) or (active is not None and not active.cancelling)
 
     @property
     def busy(self) -> bool:
         """Whether a response is asked for or being generated, called off or not."""
-        return self.phase is not Phase.IDLE
+        return self._asked is not None or self._active is not None
 
-    def request(self, params: ResponseParams | None = None) -> None:
-        """Ask for a response, now or when the one before is done; a newer wish replaces an older one."""
-        self._wanted = params or ResponseParams()
-        self._ask()
-
-    def call_off(self, *, server_cancels: bool) -> None:
-        """Stop the response in progress; none in progress: nothing. What is wanted is no longer wanted.
-
-        `server_cancels`: the server's own turn detection cancels it (`interrupt_response`), so nothing is sent.
-        """
-        self._wanted = None
-        if self.phase is Phase.ASKED:
-            self._cancel_when_born = True
-        elif self.phase is Phase.ACTIVE:
-            self._cancel(send=not server_cancels)
-
-    def silence(self, response_id: str) -> None:
-        """Drop what still comes of a response."""
-        self._silenced[response_id] = None
-        while len(self._silenced) > _REMEMBERED:
-            del self._silenced[next(iter(self._silenced))]
+    @property
+    def unborn(self) -> bool:
+        """Whether a response is asked for, or expected, and not born."""
+        return self._asked is not None
 
     def is_silenced(self, response_id: str) -> bool:
         """Whether what comes of this response is to be dropped."""
@@ -97,77 +107,155 @@ class Responses:
         """Whether a response is out of band: none of it belongs to the conversation."""
         return response_id in self._foreign
 
+    def has_ended(self, response_id: str) -> bool:
+        """Whether `response.done` of it came: nothing more is expected of it."""
+        return response_id in self._ended
+
+    # --- what is wanted -------------------------------------------------------------------------
+
+    def request(self, params: ResponseParams | None = None) -> None:
+        """Ask for a response, now or when the one before is done; a newer wish replaces an older one."""
+        self._wanted = params or ResponseParams()
+        self.failed = None
+        self._ask()
+
+    def expect(self) -> None:
+        """The server found a turn and begins a response by itself: none is asked for meanwhile."""
+        if self._active is None and (self._asked is None or not self._asked.event_id):
+            self._asked = _Asked("", ResponseParams())
+            self._outbox.wake_after(CREATED_WITHIN_MS, Timer.RESPONSE_CREATED)
+
+    def call_off(self, *, server_cancels: bool) -> None:
+        """Stop the response in progress; none in progress: nothing. What is wanted is no longer wanted.
+
+        `server_cancels`: the server's own turn detection cancels it (`interrupt_response`), so nothing is sent.
+        """
+        self._wanted = None
+        if self._asked is not None:
+            self._asked.called_off = True
+        if self._active is not None and not self._active.cancelling:
+            self._cancel(self._active, send=not server_cancels)
+
+    def silence(self, response_id: str) -> None:
+        """Drop what still comes of a response."""
+        self._silenced[response_id] = None
+
+    def disown(self, response_id: str) -> None:
+        """None of this response belongs to the conversation."""
+        if response_id:
+            self._foreign[response_id] = None
+
+    # --- what the server says -------------------------------------------------------------------
+
     def created(self, response: Response) -> None:
         """Take `response.created`."""
         response_id = response.id or ""
         metadata = response.metadata or {}
+        if response_id in self._ended:
+            return
         # A null alone does not tell: some servers write it always, and echo no metadata.
         if response.conversation_id is None and metadata and OWN_ID not in metadata:
-            self._foreign[response_id] = None
+            self.disown(response_id)
             return
-        own = self.phase is Phase.ASKED and metadata.get(OWN_ID, self._asked_as) == self._asked_as
-        self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
-        if self.phase is Phase.ASKED and not own:
-            self._wanted = self._asked_for  # the server began one by itself; ours will be refused and must wait
-        cancel = own and self._cancel_when_born
-        self._cancel_when_born = False
-        self.phase, self._active_id = Phase.ACTIVE, response_id
-        if cancel:
-            self._cancel(send=True)
+        asked = self._asked if self._is_what_was_asked(metadata) else None
+        if asked is not None:
+            self._asked = None
+            self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
+            if asked.event_id:
+                self.echoes = OWN_ID in metadata
+        self._born[response_id] = None
+        self._active = _Active(response_id or None, asked.params if asked else ResponseParams())
+        self._outbox.stop_waiting(Timer.RESPONSE_DONE)
+        if asked is not None and asked.called_off:
+            self._cancel(self._active, send=True)
 
-    def done(self, response: Response) -> None:
-        """Take `response.done`; one that is not the active one changes nothing but what is remembered of it."""
+    def done(self, response: Response) -> ResponseParams:
+        """Take `response.done`; return what it was asked with. The next one may be asked for afterwards (`go_on`).
+
+        One that is not the active one changes nothing but what is remembered of it.
+        """
         response_id = response.id or ""
+        params = ResponseParams()
         self._silenced.pop(response_id, None)
+        if response_id:
+            self._ended[response_id] = None
         if response_id in self._foreign:
-            del self._foreign[response_id]
-            return
-        if self.phase in (Phase.ACTIVE, Phase.CANCELLING) and self._active_id in (response_id, None):
-            self._idle()
+            return params
+        active = self._active
+        if active is not None and (active.id in (response_id, None) or not response_id):
+            params, self._active = active.params, None
+            self._outbox.stop_waiting(Timer.RESPONSE_DONE)
+        elif active is None and response_id not in self._born and self._is_what_was_asked(response.metadata or {}):
+            params = self._asked.params if self._asked else params  # it was never said to be born
+            self._asked = None
+            self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
+        if response.status == "failed":
+            self.failed = params
+        return params
 
-    def refused_as_active(self) -> None:
+    def go_on(self) -> None:
+        """Ask for what is wanted, if nothing is in progress."""
+        self._ask()
+
+    def refused_as_active(self, event_id: str) -> None:
         """Our request came while another response was active: it waits for that one's end."""
-        if self.phase is Phase.ASKED:
-            self._wanted = None if self._cancel_when_born else self._asked_for
-            self._cancel_when_born = False
-            self.phase, self._active_id = Phase.ACTIVE, None
+        asked = self._asked
+        if asked is None or (event_id and event_id != asked.event_id):
+            return
+        self._asked = None
+        self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
+        if not asked.called_off and self._wanted is None:
+            self._wanted = asked.params
+        if self._active is None:
+            self._active = _Active(None, ResponseParams())
             self._outbox.wake_after(CREATED_WITHIN_MS, Timer.RESPONSE_DONE)
-        elif self.phase is not Phase.IDLE:
-            self._wanted = self._asked_for
 
     def refused(self, event_id: str) -> bool:
         """Our request was refused for another reason; return whether it was ours."""
-        if self.phase is Phase.ASKED and event_id == self._asked_as:
-            self._idle()
-            return True
-        return False
+        if self._asked is None or not event_id or event_id != self._asked.event_id:
+            return False
+        self.never_created()
+        return True
 
-    def waited_long_enough(self) -> None:
-        """No `response.created` after a request, or no `response.done` after a cancel: go on without."""
-        if self.phase is not Phase.IDLE:
-            self._idle()
+    def never_created(self) -> bool:
+        """No `response.created` after a request: go on without. Return whether somebody waited for it."""
+        asked, self._asked = self._asked, None
+        self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
+        missed = asked is not None and bool(asked.event_id) and not asked.called_off and self._wanted is None
+        self._ask()
+        return missed
+
+    def never_done(self) -> None:
+        """No `response.done` after a cancel: go on without."""
+        self._active = None
+        self._ask()
+
+    # --- how it is done -------------------------------------------------------------------------
+
+    def _is_what_was_asked(self, metadata: dict[str, str]) -> bool:
+        if self._asked is None:
+            return False
+        if OWN_ID in metadata:
+            return metadata[OWN_ID] == self._asked.event_id
+        return not self._asked.event_id or not self.echoes
 
     def _ask(self) -> None:
-        if self.phase is not Phase.IDLE or self._wanted is None:
+        if self.busy or self._wanted is None:
             return
-        self._asked_for, self._wanted = self._wanted, None
-        self.phase = Phase.ASKED
-        self._asked_as = self._outbox.next_event_id()
-        params = msgspec.structs.replace(self._asked_for, metadata={OWN_ID: self._asked_as})
-        self._outbox.send(ResponseCreate(response=params))
+        params, self._wanted = self._wanted, None
+        event_id = self._outbox.next_event_id()
+        self._asked = _Asked(event_id, params)
+        sent = msgspec.structs.replace(params, metadata={OWN_ID: event_id})
+        if self.first_modalities and params.output_modalities is UNSET:
+            sent = msgspec.structs.replace(sent, output_modalities=self.first_modalities)
+        self.first_modalities = None
+        self._outbox.send(ResponseCreate(response=sent))
         self._outbox.wake_after(CREATED_WITHIN_MS, Timer.RESPONSE_CREATED)
 
-    def _cancel(self, *, send: bool) -> None:
-        self.phase = Phase.CANCELLING
-        if self._active_id is not None:
-            self.silence(self._active_id)
+    def _cancel(self, active: _Active, *, send: bool) -> None:
+        active.cancelling = True
+        if active.id is not None:
+            self.silence(active.id)
         if send:
-            response_id = self._active_id
-            self._outbox.send(ResponseCancel(response_id=response_id) if response_id else ResponseCancel())
+            self._outbox.send(ResponseCancel(response_id=active.id) if active.id else ResponseCancel())
         self._outbox.wake_after(CANCELLED_WITHIN_MS, Timer.RESPONSE_DONE)
-
-    def _idle(self) -> None:
-        self.phase, self._active_id, self._cancel_when_born = Phase.IDLE, None, False
-        self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
-        self._outbox.stop_waiting(Timer.RESPONSE_DONE)
-        self._ask()

@@ -49,6 +49,11 @@ class Talk:
         return self.state is State.CLOSED
 
     @property
+    def takes_a_turn(self) -> bool:
+        """Whether a turn is being spoken by push-to-talk, its release tail included."""
+        return not self.closed and not self.continuous
+
+    @property
     def held(self) -> bool:
         """Whether push-to-talk is down."""
         return self.state in (State.OPENING, State.OPEN) and not self.continuous
@@ -99,6 +104,7 @@ class Talk:
         self.state = State.CLOSED
         committed = online and self._finish(explain=not again)
         if again:
+            self.continuous = False
             self._capture()
         return committed and not again
 

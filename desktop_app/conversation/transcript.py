@@ -1,15 +1,15 @@
-"""What was said, in spoken order: the entries of the transcript and where each stands.
+"""What was said, in spoken order: the entries of the transcript; where each stands is `order.py`'s business.
 
-Order comes from `previous_item_id` of `conversation.item.added` and `input_audio_buffer.committed`, never from the
-arrival of text (the guide's item ordering): a user's words are often written after the answer to them. An item
-whose predecessor is not known yet stands at the end until the predecessor comes. Deleted items keep their place,
-unseen, because later items may still name them.
+A user's words are often written after the answer to them, so an entry may be shown long before it has a word. What
+was forgotten stays forgotten: late events of a deleted item bring nothing back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+from desktop_app.conversation import limits
 from desktop_app.conversation.effects import (
     ClearEntries,
     Entry,
@@ -18,13 +18,10 @@ from desktop_app.conversation.effects import (
     RemoveEntry,
     Role,
     ShowEntry,
-    ToolUse,
 )
+from desktop_app.conversation.limits import Recent
+from desktop_app.conversation.order import Order
 from desktop_app.conversation.outbox import Outbox
-from desktop_app.protocol.items import Item, assistant_text, function_call_output, user_message
-
-MAX_ITEM_ID = 32
-"""The longest item id a client may choose."""
 
 
 def heard_characters(text: str, *, heard_ms: int, received_ms: int) -> int:
@@ -42,45 +39,52 @@ class Transcript:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
+        self._order = Order()
         self._entries: dict[str, Entry] = {}
         self._texts: dict[str, dict[int, str]] = {}
-        self._order: list[str] = []
-        self._orphans: dict[str, str] = {}
-        """Items whose predecessor is not known yet, and that predecessor."""
+        """The text of each part of an entry that was written in pieces."""
+        self._open: dict[str, None] = {}
+        self._gone: Recent[None] = Recent(limits.MAX_REMEMBERED)
+        self._chars = 0
 
     def get(self, item_id: str) -> Entry | None:
         """Return the entry of an item, if it has one that is shown."""
         return self._entries.get(item_id)
 
+    def is_gone(self, item_id: str) -> bool:
+        """Whether an entry was taken out."""
+        return item_id in self._gone
+
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
         self._texts.clear()
+        self._open.clear()
         self._order.clear()
-        self._orphans.clear()
+        self._gone.clear()
+        self._chars = 0
         self._outbox.do(ClearEntries())
 
     def place(self, item_id: str, previous: str | None) -> None:
         """Put an item behind another; None, or one that is not known yet: at the end if it has no place."""
-        if previous is not None and previous != item_id and previous in self._order:
-            self._orphans.pop(item_id, None)
-            self._move(item_id, previous)
-        else:
-            if previous is not None and previous != item_id:
-                self._orphans[item_id] = previous
-            if item_id not in self._order:
-                self._order.append(item_id)
-        for orphan in [o for o, wanted in self._orphans.items() if wanted == item_id]:
-            del self._orphans[orphan]
-            self._move(orphan, item_id)
+        for moved in self._order.place(item_id, previous) if item_id else ():
+            self._show(self._entries[moved])
 
     def show(self, entry: Entry) -> None:
         """Insert or replace an entry; one without a place stands at the end."""
-        if entry.item_id not in self._order:
-            self._order.append(entry.item_id)
-        if self._entries.get(entry.item_id) != entry:
-            self._entries[entry.item_id] = entry
-            self._show(entry)
+        item_id = entry.item_id
+        old = self._entries.get(item_id)
+        if old == entry or item_id in self._gone or not item_id:
+            return
+        self._order.show(item_id)
+        self._entries[item_id] = entry
+        self._chars += _chars(entry) - (_chars(old) if old else 0)
+        if entry.status is EntryStatus.IN_PROGRESS:
+            self._open[item_id] = None
+        else:
+            self._open.pop(item_id, None)
+        self._show(entry)
+        self._let_go(item_id)
 
     def change(
         self,
@@ -109,84 +113,65 @@ class Transcript:
 
     def write(self, item_id: str, role: Role, index: int, text: str, *, spoken: bool, append: bool) -> None:
         """Append to, or replace, the text of one part; the entry is made if it does not exist."""
-        parts = self._texts.setdefault(item_id, {})
-        parts[index] = parts.get(index, "") + text if append else text
-        whole = "".join(parts[i] for i in sorted(parts))
         entry = self._entries.get(item_id) or Entry(item_id, role, spoken=spoken)
-        if entry.role is not role:
+        if entry.role is not role or item_id in self._gone:
             return  # a server that gives one id to two things: the first keeps it
+        parts = self._texts.setdefault(item_id, {})
+        if index not in parts and len(parts) >= limits.MAX_PARTS_OF_ENTRY:
+            return
+        if append:
+            text = parts.get(index, "") + text
+        room = limits.MAX_ENTRY_CHARS - sum(len(part) for i, part in parts.items() if i != index)
+        parts[index] = text[: max(room, 0)]
+        if not parts[index] and len(parts) > 1:
+            del parts[index]
+        whole = parts[index] if len(parts) == 1 and index in parts else "".join(parts[i] for i in sorted(parts))
         self.show(replace(entry, text=whole, spoken=entry.spoken or spoken))
 
     def remove(self, item_id: str) -> None:
-        """Take an entry out; its place stays, unseen."""
+        """Take an entry out, for good; its place stays, unseen."""
+        self._gone[item_id] = None
         self._texts.pop(item_id, None)
-        if self._entries.pop(item_id, None) is not None:
+        self._open.pop(item_id, None)
+        entry = self._entries.pop(item_id, None)
+        if entry is not None:
+            self._chars -= _chars(entry)
+            self._order.hide(item_id)
             self._outbox.do(RemoveEntry(item_id))
+
+    def rename(self, item_id: str, other: str) -> None:
+        """The server gave an item of ours an id of its own choice."""
+        entry = self._entries.get(item_id)
+        if entry is not None:
+            self._order.place(other, item_id)
+            self.show(replace(entry, item_id=other))
+            self.remove(item_id)
 
     def open_entries(self) -> list[Entry]:
         """Return the entries that are still in progress."""
-        return [entry for entry in self._entries.values() if entry.status is EntryStatus.IN_PROGRESS]
+        return [self._entries[item_id] for item_id in self._open]
 
     def after(self, item_id: str) -> list[str]:
         """Return the ids of the entries behind one, in order."""
-        if item_id not in self._order:
-            return []
-        behind = self._order[self._order.index(item_id) + 1 :]
-        return [other for other in behind if other in self._entries]
+        return list(self._order.after(item_id)) if item_id in self._entries else []
 
-    def replayable(self, limit: int) -> list[Item]:
-        """Return the last entries as items a new session takes: text only, and of an answer what was heard.
+    def from_the_last(self) -> Iterator[Entry]:
+        """Walk the entries, from the last to the first."""
+        return (self._entries[item_id] for item_id in self._order.backwards())
 
-        Assistant audio cannot be given back (the guide's replay table), so its words are, as `output_text`; a call
-        goes together with its output or not at all.
-        """
-        items: list[Item] = []
-        for item_id in self._order:
-            entry = self._entries.get(item_id)
-            if entry is not None and len(item_id) <= MAX_ITEM_ID:
-                items += _as_items(entry)
-        items = items[-limit:]
-        if items and items[0].type == "function_call_output":
-            del items[0]
-        return items
-
-    def _move(self, item_id: str, previous: str) -> None:
-        if item_id in self._order:
-            at = self._order.index(item_id)
-            if at > 0 and self._order[at - 1] == previous:
+    def _let_go(self, kept: str) -> None:
+        """Drop the oldest entries if there are too many."""
+        while len(self._entries) > limits.MAX_ENTRIES or self._chars > limits.MAX_TRANSCRIPT_CHARS:
+            oldest = self._order.first
+            if oldest is None or oldest == kept:
                 return
-            self._order.remove(item_id)
-        self._order.insert(self._order.index(previous) + 1, item_id)
-        entry = self._entries.get(item_id)
-        if entry is not None:
-            self._show(entry)
+            self.remove(oldest)
 
     def _show(self, entry: Entry) -> None:
-        self._outbox.do(ShowEntry(entry, self._shown_before(entry.item_id)))
-
-    def _shown_before(self, item_id: str) -> str | None:
-        for other in reversed(self._order[: self._order.index(item_id)]):
-            if other in self._entries:
-                return other
-        return None
+        self._outbox.do(ShowEntry(entry, self._order.before(entry.item_id)))
 
 
-def _as_items(entry: Entry) -> list[Item]:
-    if entry.tool is not None:
-        return _call_as_items(entry, entry.tool)
-    heard = entry.text if entry.heard_chars is None else entry.text[: entry.heard_chars]
-    heard = heard.strip()
-    if entry.role is Role.USER and (heard or entry.images):
-        return [user_message(entry.item_id, heard, entry.images)]
-    if entry.role is Role.ASSISTANT and heard:
-        return [assistant_text(entry.item_id, heard)]
-    return []
-
-
-def _call_as_items(entry: Entry, use: ToolUse) -> list[Item]:
-    if use.server or not use.output or len(use.call_id) > MAX_ITEM_ID:
-        return []
-    call = Item(
-        id=entry.item_id, type="function_call", call_id=use.call_id, name=use.name, arguments=use.arguments or "{}"
-    )
-    return [call, function_call_output(use.call_id, use.output)]
+def _chars(entry: Entry) -> int:
+    use = entry.tool
+    called = len(use.arguments) + len(use.output) if use else 0
+    return len(entry.text) + len(entry.remark) + called + sum(map(len, entry.images))
