@@ -44,15 +44,16 @@ from PySide6.QtWidgets import (
 
 from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Entry, Link, Turn, VoiceState
 from desktop_app.errors import Notice, Severity
-from desktop_app.protocol.session_config import SessionConfig
+from desktop_app.protocol.session_config import SemanticVad, ServerVad, SessionConfig
 from desktop_app.ui.asides import Asides
 from desktop_app.ui.composer import Composer, has_attachment
 from desktop_app.ui.consents import Consents
 from desktop_app.ui.labels import ElidedLabel
+from desktop_app.ui.mode_switch import ModeSwitch
 from desktop_app.ui.notices import NoticesBar
 from desktop_app.ui.picture_dialog import PictureDialog
 from desktop_app.ui.screenshot import Screenshot
-from desktop_app.ui.talk_button import HALO_PX, HEIGHT_PX, TalkButton
+from desktop_app.ui.talk_button import HALO_PX, HEIGHT_PX, TalkButton, TalkMode
 from desktop_app.ui.talk_key import Hold, TalkKey
 from desktop_app.ui.theme import COLUMN_PX, GRID, Theme
 from desktop_app.ui.transcript import TranscriptView
@@ -119,6 +120,11 @@ class MainWindow(QMainWindow):
     talk_pressed = Signal()
     talk_released = Signal()
     stop_pressed = Signal()
+    mode_chosen = Signal(str)
+    """How turns begin: `talk`, `hands_free` or `manual` (the values of `TalkMode`)."""
+    muted_chosen = Signal(bool)
+    answer_asked = Signal()
+    """Hands-free, I start answers: now."""
     message_entered = Signal(str, tuple, bool, bool)
     """Text, data URIs of pictures, answer in writing, wait until the present answer was heard."""
     action_asked = Signal(str, object)
@@ -179,7 +185,11 @@ class MainWindow(QMainWindow):
         self._composer = Composer(theme)
         self._screenshot = Screenshot(self, theme)
         self._talk = TalkButton(theme, self._key_name)
+        self._answer = QToolButton()
         self._stop = QToolButton()
+        self._modes = ModeSwitch(theme)
+        self._spent = QToolButton()
+        self._mode, self._muted = TalkMode.TALK, False
         self._voice = VoicePicker(theme)
         self._menu_button = QToolButton()
         self._menu = QMenu(self)
@@ -196,6 +206,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._restyle()
         self.set_endpoint_name("")
+        self.show_session(SessionConfig(), muted=False)
         self.show_link(Link.CONNECTING)
         self.show_turn(Turn.IDLE)
         self._talk.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -227,6 +238,7 @@ class MainWindow(QMainWindow):
         """Show the state of the connection."""
         self._link = link
         self._dot.show_link(link)
+        self._talk.show_online(link is Link.ONLINE)
         self._show_endpoint()
         self._show_status()
 
@@ -256,6 +268,18 @@ class MainWindow(QMainWindow):
 
     def show_session(self, config: SessionConfig, *, muted: bool) -> None:
         """Put the controls of the session where they are in force."""
+        self._mode, self._muted = mode_of(config), muted
+        free = self._mode is not TalkMode.TALK
+        self._talk_key.set_space_talks(() if free else (self._view, self._talk))
+        self._talk.show_mode(self._mode, muted=muted)
+        self._modes.show_mode(self._mode)
+        self._answer.setVisible(self._mode is TalkMode.MANUAL)
+        self._mute.setVisible(free)
+        self._mute.setEnabled(free)
+        self._mute.setChecked(muted)
+        self._answer_action.setEnabled(self._mode is TalkMode.MANUAL)
+        self._composer.set_always_written(config.output_modalities == ["text"])
+        self._show_status()
 
     def show_connection(self, info: ConnectionInfo) -> None:
         """Show what is known of the session."""
@@ -283,6 +307,10 @@ class MainWindow(QMainWindow):
     def show_spending(self, conversation: str, day: str) -> None:
         """Say what the conversation and the day came to."""
         self._spending.setText(f"Spent: {conversation} here, {day} today")
+        self._spent.setText(conversation)
+        self._spent.setToolTip(f"This conversation: {conversation}. Today: {day}.")
+        self._spent.setAccessibleName(f"Spent: {conversation} here, {day} today")
+        self._show_spent()
 
     # --- what else the program shows --------------------------------------------------------------
 
@@ -342,7 +370,9 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let words give way to icons where it is narrow."""
         super().resizeEvent(event)
+        self._modes.set_compact(self.width() < self._theme.px(NARROW_PX))
         self._voice.set_compact(self.width() < self._theme.px(NARROW_PX))
+        self._show_spent()
         self._notices.limit_height(int(self.height() * CARDS_SHARE))
         self._show_status()
 
@@ -371,7 +401,10 @@ class MainWindow(QMainWindow):
             self._view,
             *self._composer.stops,
             self._talk,
+            self._answer,
             self._stop,
+            self._modes,
+            self._spent,
             self._voice,
             self._menu_button,
         )
@@ -428,6 +461,7 @@ class MainWindow(QMainWindow):
         talk = QHBoxLayout()
         talk.setSpacing(px(2 * GRID))
         talk.addWidget(self._talk, 1)
+        talk.addWidget(self._answer)
         talk.addWidget(self._stop)
         self._status.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._status.setProperty("tone", "muted")
@@ -440,7 +474,7 @@ class MainWindow(QMainWindow):
         above.addWidget(self._composer)
         rows.addLayout(above)
         rows.addLayout(talk)
-        rows.addWidget(self._status)
+        rows.addLayout(self._footer())
         dock = QWidget()
         centred = QHBoxLayout(dock)
         centred.setContentsMargins(0, 0, 0, 0)
@@ -449,12 +483,34 @@ class MainWindow(QMainWindow):
         centred.addStretch(0)
         return dock
 
+    def _footer(self) -> QHBoxLayout:
+        """Return the last line: how turns begin, the state in words, what was spent."""
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        left, right = QHBoxLayout(), QHBoxLayout()
+        left.addWidget(self._modes)
+        left.addStretch(1)
+        right.addStretch(1)
+        self._spent.setProperty("kind", "footer")
+        self._spent.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._spent.setObjectName("spent")
+        self._spent.hide()
+        right.addWidget(self._spent)
+        row.addLayout(left, 3)
+        row.addWidget(self._status, 4)
+        row.addLayout(right, 3)
+        return row
+
     def _fill_menu(self) -> None:
         self._new = self._menu.addAction("New conversation")
         self._new.setShortcut(QKeySequence.StandardKey.New)
         self._summary = self._menu.addAction("Summarise")
         self._replies = self._menu.addAction("Suggest replies")
         self._replies.setShortcut(QKeySequence("Ctrl+J"))
+        self._menu.addSeparator()
+        self._mute = self._menu.addAction("Mute the microphone")
+        self._mute.setCheckable(True)
+        self._mute.setShortcut(QKeySequence("Ctrl+M"))
         self._menu.addSeparator()
         self._spending = self._menu.addAction("")
         self._spending.setEnabled(False)
@@ -463,7 +519,16 @@ class MainWindow(QMainWindow):
         self._quit = QAction("Close", self)
         self._quit.setShortcuts([QKeySequence("Ctrl+Q"), QKeySequence(QKeySequence.StandardKey.Close)])
         self._menu.addAction(self._quit)
-        for action in (self._new, self._replies, self._help):
+        self._answer_action = QAction("Answer now", self)
+        self._answer_action.setShortcut(QKeySequence("Ctrl+G"))
+        self._answer.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._answer.setText("Answer")
+        self._answer.setToolTip("Answer now (Ctrl+G)")
+        self._answer.setAccessibleName("Answer now")
+        self._answer.setProperty("kind", "stop")
+        self._answer.setObjectName("answer")
+        self._answer.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        for action in (self._new, self._replies, self._mute, self._answer_action, self._help):
             self.addAction(action)
         self.addAction(self._quit)
         self.addActions(self._composer.actions_for_window)
@@ -484,7 +549,12 @@ class MainWindow(QMainWindow):
         self._talk.hold_began.connect(lambda: self._talk_key.press(Hold.BUTTON))
         self._talk.hold_ended.connect(lambda: self._talk_key.release(Hold.BUTTON))
         # The mouse and the keys never click it; only assistive technology does.
-        self._talk.clicked.connect(lambda: self._talk_key.toggle(Hold.ASSISTIVE))
+        self._talk.clicked.connect(self._talk_clicked)
+        self._talk.mute_asked.connect(self.muted_chosen)
+        self._mute.triggered.connect(self.muted_chosen)
+        self._modes.mode_chosen.connect(self.mode_chosen)
+        self._answer.clicked.connect(self.answer_asked)
+        self._answer_action.triggered.connect(self.answer_asked)
         self._talk_key.pressed.connect(self.talk_pressed)
         self._talk_key.released.connect(self.talk_released)
         self._stop.clicked.connect(self.stop_pressed)
@@ -520,6 +590,17 @@ class MainWindow(QMainWindow):
         self._quit.triggered.connect(self.close)
         self._theme.changed.connect(self._restyle)
 
+    def _talk_clicked(self) -> None:
+        """Take the press of assistive technology, and hands-free that of the space bar."""
+        if self._mode is TalkMode.TALK:
+            self._talk_key.toggle(Hold.ASSISTIVE)
+        else:
+            self.muted_chosen.emit(not self._muted)
+
+    def _show_spent(self) -> None:
+        """Show the sum where there is room for it; it stands in the menu as well."""
+        self._spent.setVisible(bool(self._spent.text()) and self.width() >= self._theme.px(NARROW_PX))
+
     def _stop_by_key(self) -> None:
         if self._composer.has_errand:
             self._composer.end_errand()
@@ -539,6 +620,8 @@ class MainWindow(QMainWindow):
         words = TURN_WORDS[self._turn]
         if self._turn is Turn.IDLE and self._link is not Link.ONLINE:
             words = LINK_WORDS[self._link]
+        elif self._turn is Turn.IDLE and self._mode is not TalkMode.TALK:
+            words = "Muted: nothing you say is sent" if self._muted else "The microphone is open"
         elif self._turn is Turn.IDLE and self.width() >= self._theme.px(NARROW_PX):
             words = f"{words} · hold {self._key_name} anywhere in this window"
         elif self._stop.isEnabled():
@@ -553,6 +636,10 @@ class MainWindow(QMainWindow):
         self._menu_button.setIcon(theme.icon("ellipsis"))
         self._menu_button.setIconSize(QSize(theme.px(20), theme.px(20)))
         self._menu_button.setFixedSize(theme.px(36), theme.px(36))
+        self._answer.setIcon(theme.icon("message-square-reply"))
+        self._answer.setIconSize(QSize(theme.px(20), theme.px(20)))
+        self._answer.setFixedSize(theme.px(HEIGHT_PX - 8), theme.px(HEIGHT_PX - 8))
+        self._mute.setIcon(theme.icon("mic-off"))
         self._stop.setIcon(theme.icon("square"))
         self._stop.setIconSize(QSize(theme.px(20), theme.px(20)))
         self._stop.setFixedSize(theme.px(HEIGHT_PX - 8), theme.px(HEIGHT_PX - 8))
@@ -560,6 +647,14 @@ class MainWindow(QMainWindow):
         self._help.setIcon(theme.icon("keyboard"))
         self._summary.setIcon(theme.icon("list-collapse"))
         self._replies.setIcon(theme.icon("message-circle-reply"))
+
+
+def mode_of(config: SessionConfig) -> TalkMode:
+    """Return how turns begin and end in a session of this configuration."""
+    detection = config.audio.input.turn_detection if config.audio and config.audio.input else None
+    if not isinstance(detection, ServerVad | SemanticVad):
+        return TalkMode.TALK
+    return TalkMode.MANUAL if detection.create_response is False else TalkMode.HANDS_FREE
 
 
 class _ProgressStrip(QWidget):
@@ -639,6 +734,8 @@ class _HelpDialog(QDialog):
             (key_name, "Hold to talk, anywhere in the window"),
             (native("Space"), "Hold to talk, when the button or the transcript has the focus"),
             (native("Esc"), "Stop the answer"),
+            (native("Ctrl+M"), "Mute the microphone, when the hands are free"),
+            (native("Ctrl+G"), "Answer now, when you start answers"),
             (native("Return"), "Send what is typed"),
             (native("Shift+Return"), "New line"),
             (native("Ctrl+Return"), "Send, and ask once the answer was heard"),

@@ -1,13 +1,17 @@
 """The large button to hold while talking: its words, icon and shape say whose move it is.
 
+Hands-free there is nothing to hold: it shows what goes on, and a click mutes. Muted looks like nothing else: a
+dashed outline, a crossed-out microphone, and the word.
+
 It knows nothing of keys (see `talk_key.py`) and decides nothing: it says that the mouse or a finger went down
-on it or up again, and paints the turn it was told. Leaving the button while holding does not let go.
+on it or up again, and paints what it was told. Leaving the button while holding does not let go.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen
@@ -37,7 +41,18 @@ class _Face:
     filled: bool
 
 
-FACES = {
+class TalkMode(Enum):
+    """How a turn begins and ends."""
+
+    TALK = "talk"
+    """The user holds the button."""
+    HANDS_FREE = "hands_free"
+    """The server hears when the user begins and ends, and answers."""
+    MANUAL = "manual"
+    """The server hears when the user begins and ends; the user says when to answer."""
+
+
+_HELD = {
     Turn.IDLE: _Face("Hold to talk", "release to send", "mic", filled=True),
     Turn.OPENING: _Face("One moment…", "opening the microphone", "mic", filled=False),
     Turn.LISTENING: _Face("Listening", "release to send", "mic", filled=True),
@@ -45,6 +60,47 @@ FACES = {
     Turn.USING_TOOL: _Face("Using a tool…", "hold to interrupt", "mic", filled=False),
     Turn.SPEAKING: _Face("Speaking", "hold to interrupt", "volume-2", filled=False),
 }
+_OPEN = {
+    Turn.IDLE: _Face("Just speak", "click to mute", "mic", filled=True),
+    Turn.OPENING: _Face("One moment…", "opening the microphone", "mic", filled=False),
+    Turn.LISTENING: _Face("I hear you", "pause when you are done", "mic", filled=True),
+    Turn.THINKING: _Face("Thinking…", "speak to interrupt", "mic", filled=False),
+    Turn.USING_TOOL: _Face("Using a tool…", "speak to interrupt", "mic", filled=False),
+    Turn.SPEAKING: _Face("Speaking", "speak to interrupt", "volume-2", filled=False),
+}
+_MANUAL_HINTS = {
+    Turn.IDLE: "then press Answer",
+    Turn.LISTENING: "press Answer when you are done",
+    Turn.THINKING: "click to mute",
+    Turn.USING_TOOL: "click to mute",
+    Turn.SPEAKING: "click to mute",
+}
+LOUD = 0.55
+"""Evenly in decibels: a voice near the microphone, not the room."""
+LOUD_FOR = 6
+"""So many loud steps of the meter while muted are somebody who believes to be heard."""
+
+
+_DEAF = _Face("Not listening", "waiting for the connection", "mic-off", filled=False)
+
+
+def face_of(
+    turn: Turn, mode: TalkMode, *, muted: bool = False, unheard: bool = False, online: bool = True
+) -> _Face:
+    """Return what the button shows; `unheard`: somebody speaks although it is muted."""
+    if mode is TalkMode.TALK:
+        return _HELD[turn]
+    if turn is Turn.IDLE and not online:
+        return _DEAF
+    face = _OPEN[turn]
+    if muted:
+        if turn in (Turn.IDLE, Turn.LISTENING, Turn.OPENING):
+            title = "You are muted" if unheard else "Muted"
+            return _Face(title, "nothing is sent; click to speak", "mic-off", filled=False)
+        return replace(face, hint="you are muted; click to speak", icon="mic-off")
+    if mode is TalkMode.MANUAL and turn in _MANUAL_HINTS:
+        return replace(face, hint=_MANUAL_HINTS[turn])
+    return face
 
 
 class TalkButton(QAbstractButton):
@@ -52,6 +108,8 @@ class TalkButton(QAbstractButton):
 
     hold_began = Signal()
     hold_ended = Signal()
+    mute_asked = Signal(bool)
+    """Hands-free: mute, or no longer."""
 
     def __init__(self, theme: Theme, key_name: str, parent: QWidget | None = None) -> None:
         """Show `key_name` as the key that does the same."""
@@ -59,6 +117,11 @@ class TalkButton(QAbstractButton):
         self._theme = theme
         self._key_name = key_name
         self._turn = Turn.IDLE
+        self._mode = TalkMode.TALK
+        self._muted = False
+        self._online = True
+        self._loud = 0
+        """How many of the last steps of the meter were loud while muted."""
         self._levels: deque[float] = deque(maxlen=LEVELS_KEPT)
         self._step = 0
         self._mouse_down = False
@@ -79,31 +142,75 @@ class TalkButton(QAbstractButton):
     @property
     def words(self) -> str:
         """What the button says."""
-        face = FACES[self._turn]
-        if self._turn is Turn.IDLE:
-            return f"{face.title} — {self._key_name}"
-        return f"{face.title} — {face.hint}"
+        if self._turn is Turn.IDLE and self._mode is TalkMode.TALK:
+            return f"{self._face.title} — {self._key_name}"
+        return f"{self._face.title} — {self._face.hint}"
 
     def show_turn(self, turn: Turn) -> None:
         """Say whose move it is."""
-        if turn is not Turn.LISTENING:
-            self._levels.clear()
+        was_live = self._is_live
         self._turn = turn
-        moves = turn in (Turn.THINKING, Turn.USING_TOOL) and not self._theme.reduced_motion
-        self._dots.start() if moves else self._dots.stop()
-        self._step = 0
-        self.setAccessibleName(self.words)
-        self.setAccessibleDescription(
-            f"Records while it is held: with the mouse, with {self._key_name} anywhere in the window, "
-            "or with the space bar."
-        )
-        self.update()
+        self._show(was_live)
+
+    def show_mode(self, mode: TalkMode, *, muted: bool) -> None:
+        """Say how turns begin and end, and whether nothing of the microphone is sent."""
+        was_live = self._is_live
+        self._mode, self._muted, self._loud = mode, muted, 0
+        self.setCheckable(mode is not TalkMode.TALK)
+        self.setChecked(muted and mode is not TalkMode.TALK)
+        self._show(was_live)
+
+    def show_online(self, online: bool) -> None:
+        """Say whether anybody can hear: hands-free, the microphone is open only then."""
+        was_live = self._is_live
+        self._online = online
+        self._show(was_live)
 
     def set_level(self, level: float) -> None:
         """Show how loud the voice is, 0 to 1, evenly in decibels; call it for every step of the meter."""
-        if self._turn is Turn.LISTENING:
+        if self._mode is not TalkMode.TALK and self._muted:
+            before = self._unheard
+            self._loud = min(2 * LOUD_FOR, self._loud + 1) if level >= LOUD else max(0, self._loud - 1)
+            if self._unheard is not before:
+                self._show(was_live=False)
+        elif self._is_live:
             self._levels.append(min(1.0, max(0.0, level)))
             self.update()
+
+    @property
+    def _face(self) -> _Face:
+        return face_of(self._turn, self._mode, muted=self._muted, unheard=self._unheard, online=self._online)
+
+    @property
+    def _is_live(self) -> bool:
+        """Whether what is said now is heard, so that the meter moves."""
+        if self._mode is TalkMode.TALK:
+            return self._turn is Turn.LISTENING
+        return self._online and not self._muted and self._turn in (Turn.IDLE, Turn.LISTENING)
+
+    @property
+    def _unheard(self) -> bool:
+        return self._loud >= LOUD_FOR
+
+    @property
+    def _is_muted(self) -> bool:
+        deaf = self._turn is Turn.IDLE and not self._online
+        return self._mode is not TalkMode.TALK and (self._muted or deaf)
+
+    def _show(self, was_live: bool) -> None:
+        if not (was_live and self._is_live):
+            self._levels.clear()
+        moves = self._turn in (Turn.THINKING, Turn.USING_TOOL) and not self._theme.reduced_motion
+        self._dots.start() if moves else self._dots.stop()
+        self._step = 0
+        self.setAccessibleName(self.words)
+        held = (
+            f"Records while it is held: with the mouse, with {self._key_name} anywhere in the window, "
+            "or with the space bar."
+        )
+        free = f"The microphone is open. A press mutes it; {self._key_name} stops the answer."
+        self.setAccessibleDescription(held if self._mode is TalkMode.TALK else free)
+        self.update()
 
     def sizeHint(self) -> QSize:
         """Return the size that shows every word."""
@@ -116,11 +223,12 @@ class TalkButton(QAbstractButton):
     # --- holding ----------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Begin to hold."""
+        """Begin to hold; hands-free, mute or speak again."""
         if event.button() == Qt.MouseButton.LeftButton:
             self._mouse_down = True
             self.update()
-            self.hold_began.emit()
+            if self._mode is TalkMode.TALK:
+                self.hold_began.emit()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Keep holding, wherever the mouse goes."""
@@ -128,10 +236,17 @@ class TalkButton(QAbstractButton):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Let go, wherever the mouse is."""
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._mouse_down = False
-            self.update()
+        if event.button() != Qt.MouseButton.LeftButton or not self._mouse_down:
+            return
+        self._mouse_down = False
+        self.update()
+        if self._mode is TalkMode.TALK:
             self.hold_ended.emit()
+        elif self.rect().contains(event.position().toPoint()):
+            self.mute_asked.emit(not self._muted)
+
+    def nextCheckState(self) -> None:
+        """Leave it checked or not: whoever decides about muting says so by `show_mode`."""
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Show the focus if it came by key."""
@@ -159,9 +274,9 @@ class TalkButton(QAbstractButton):
         painter.end()
 
     def _paint_pill(self, painter: QPainter, pill: QRectF) -> None:
-        palette, face = self._theme.palette, FACES[self._turn]
+        palette, face = self._theme.palette, self._face
         radius = pill.height() / 2
-        if self._turn is Turn.LISTENING:
+        if self._turn is Turn.LISTENING and self._is_live:
             glow = QColor(palette.accent)
             glow.setAlphaF(0.25 + 0.45 * (self._levels[-1] if self._levels else 0.0))
             self._outline(painter, pill, self._theme.px(HALO_PX), glow)
@@ -170,7 +285,11 @@ class TalkButton(QAbstractButton):
             ground, edge = palette.fill_down if down else palette.fill, QColor(Qt.GlobalColor.transparent)
         else:
             ground, edge = palette.hover if down else palette.surface, QColor(palette.accent)
-        painter.setPen(QPen(edge, self._theme.px(2)) if edge.alpha() else Qt.PenStyle.NoPen)
+        pen = QPen(edge, self._theme.px(2))
+        if self._is_muted:
+            pen.setColor(QColor(palette.muted))
+            pen.setStyle(Qt.PenStyle.DashLine)
+        painter.setPen(pen if edge.alpha() else Qt.PenStyle.NoPen)
         painter.setBrush(QColor(ground))
         inset = 0 if face.filled else self._theme.px(1)
         painter.drawRoundedRect(pill.adjusted(inset, inset, -inset, -inset), radius, radius)
@@ -187,24 +306,28 @@ class TalkButton(QAbstractButton):
 
     def _paint_disc(self, painter: QPainter, pill: QRectF) -> QRectF:
         """Paint the icon on its disc at the left; return where the disc is."""
-        palette, face = self._theme.palette, FACES[self._turn]
+        palette, face = self._theme.palette, self._face
         inset = self._theme.px(2 * GRID)
         side = pill.height() - 2 * inset
         disc = QRectF(pill.left() + inset, pill.top() + inset, side, side)
         painter.setPen(Qt.PenStyle.NoPen)
-        live = self._turn is Turn.LISTENING
+        live = self._is_live
         painter.setBrush(
             QColor(palette.on_fill if live else palette.fill_down if face.filled else palette.accent_tint)
         )
+        if self._is_muted:
+            painter.setBrush(QColor(palette.hover))
         painter.drawEllipse(disc)
         icon = self._theme.px(24)
         place = QRectF(disc.center() - QPointF(icon / 2, icon / 2), QSize(icon, icon))
         on_disc = palette.fill if live else palette.on_fill if face.filled else palette.accent
+        if self._is_muted:
+            on_disc = palette.text
         self._theme.draw_icon(painter, face.icon, place, on_disc)
         return disc
 
     def _paint_words(self, painter: QPainter, room: QRectF) -> None:
-        palette, face = self._theme.palette, FACES[self._turn]
+        palette, face = self._theme.palette, self._face
         title, hint = self._theme.font(Text.TITLE, strong=True), self._theme.font(Text.LABEL)
         title_height, hint_height = QFontMetricsF(title).height(), QFontMetricsF(hint).height()
         top = room.center().y() - (title_height + hint_height) / 2
@@ -221,11 +344,13 @@ class TalkButton(QAbstractButton):
 
     def _paint_right(self, painter: QPainter, room: QRectF) -> float:
         """Paint what stands at the right end; return where the room for the words ends."""
+        if self._is_live:
+            return self._paint_levels(painter, room)
         match self._turn:
-            case Turn.IDLE:
+            case Turn.IDLE if self._mode is TalkMode.TALK:
                 return self._paint_key_cap(painter, room)
-            case Turn.LISTENING:
-                return self._paint_levels(painter, room)
+            case Turn.IDLE | Turn.LISTENING:
+                return room.right() - self._theme.px(4 * GRID)
             case Turn.THINKING | Turn.USING_TOOL:
                 return self._paint_dots(painter, room)
             case Turn.OPENING | Turn.SPEAKING:
@@ -250,7 +375,7 @@ class TalkButton(QAbstractButton):
     def _paint_levels(self, painter: QPainter, room: QRectF) -> float:
         """Paint the last levels as bars, the newest at the right."""
         bar, step = self._theme.px(BAR_PX), self._theme.px(BAR_PX + BAR_GAP_PX)
-        words = QFontMetricsF(self._theme.font(Text.LABEL)).horizontalAdvance(FACES[self._turn].hint)
+        words = QFontMetricsF(self._theme.font(Text.LABEL)).horizontalAdvance(self._face.hint)
         right = room.right() - self._theme.px(6 * GRID)
         count = min(LEVELS_KEPT, max(4, int((right - room.left() - words) / step) - 2))
         tallest = room.height() - self._theme.px(6 * GRID)

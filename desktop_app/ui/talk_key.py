@@ -60,6 +60,10 @@ class TalkKey(QObject):
         """Whether a talk is going on, as far as has been told."""
         return bool(self._held)
 
+    def set_space_talks(self, widgets: Collection[QWidget]) -> None:
+        """Take Space for the talk while one of these has the focus, and no others."""
+        self._space_talks = frozenset(widgets)
+
     def press(self, hold: Hold) -> None:
         """Hold the talk with `hold`, too."""
         self._letting_go[hold].stop()

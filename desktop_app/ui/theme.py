@@ -331,6 +331,8 @@ def _style_sheet(theme: Theme) -> str:
     QToolButton[kind="switch"]:checked {{ background: {p.accent_tint}; color: {p.accent}; font-weight: 600; }}
     QToolButton[kind="switch"]:checked:hover {{ background: {p.selection}; }}
     QToolButton[kind="switch"]:focus {{ border-color: {p.accent}; }}
+    QToolButton[kind="footer"] {{ color: {p.muted}; font-size: {px(12)}px; padding: {px(2)}px {px(4)}px; }}
+    QToolButton[kind="footer"]:hover {{ color: {p.text}; }}
     QToolButton[kind="float"] {{
         background: {p.surface}; border: {px(1)}px solid {p.edge}; border-radius: {px(18)}px; }}
     QToolButton[kind="float"]:hover {{ background: {p.hover}; }}

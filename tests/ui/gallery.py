@@ -36,6 +36,7 @@ from desktop_app.conversation.effects import (
 )
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.errors import Notice, NoticeAction, Severity
+from desktop_app.protocol.session_config import AudioConfig, AudioInput, ServerVad, SessionConfig
 from desktop_app.ui.consents import ConsentCard
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.pictures import png_of
@@ -298,6 +299,51 @@ def rewriting(window: MainWindow) -> None:
     window._composer.edit("u2", "And how much is seventeen percent of two hundred and fifty?")
 
 
+def _hands_free(window: MainWindow, *, muted: bool = False, answers: bool = True) -> None:
+    _talked(window)
+    detection = ServerVad(create_response=answers, interrupt_response=answers)
+    config = SessionConfig(audio=AudioConfig(input=AudioInput(turn_detection=detection)))
+    window.show_session(config, muted=muted)
+    for step in range(80):
+        window.set_level(0.3 * abs(math.sin(step / 3.1)))
+
+
+def hands_free(window: MainWindow) -> None:
+    _hands_free(window)
+
+
+def hands_free_heard(window: MainWindow) -> None:
+    _hands_free(window)
+    window.show_turn(Turn.LISTENING)
+    for step in range(80):
+        window.set_level(abs(math.sin(step / 3.1) * math.sin(step / 9.7)) ** 1.3)
+
+
+def hands_free_muted(window: MainWindow) -> None:
+    _hands_free(window, muted=True)
+
+
+def hands_free_unheard(window: MainWindow) -> None:
+    _hands_free(window, muted=True)
+    for _ in range(10):
+        window.set_level(0.8)
+
+
+def hands_free_speaking(window: MainWindow) -> None:
+    _hands_free(window, muted=True)
+    window.show_turn(Turn.SPEAKING)
+
+
+def hands_free_manual(window: MainWindow) -> None:
+    _hands_free(window, answers=False)
+
+
+def modes(window: MainWindow) -> None:
+    _talked(window)
+    button = _named(window, "mode", QToolButton)
+    button.menu().popup(button.mapToGlobal(button.rect().topLeft()) - QPoint(0, button.menu().sizeHint().height()))
+
+
 SUMMARY = (
     "You asked for the time in Lisbon, which is one hour behind Berlin, and for seventeen percent of two hundred "
     "and forty, which is forty point eight. Nothing is open."
@@ -306,6 +352,7 @@ SUMMARY = (
 
 def titled(window: MainWindow) -> None:
     _talked(window)
+    window.show_spending("$0.0421", "$0.31")
     window.show_title("Calls between Lisbon and Berlin", "Time")
 
 
@@ -477,7 +524,8 @@ SCENES: tuple[Callable[[MainWindow], None], ...] = (
     starting, fetching, ready, idle, opening, listening, thinking, speaking, interrupted, endings,
     long_texts, scripts, offline, notices, bug, typing, attached, dropping, attach_menu, selected,
     rows, rows_opened, rows_menu, hovered, row_endings, about, rewriting, titled, aside_summary,
-    aside_replies, asides, consent, consent_remote,
+    aside_replies, asides, consent, consent_remote, hands_free, hands_free_heard, hands_free_muted,
+    hands_free_unheard, hands_free_speaking, hands_free_manual, modes,
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
 )  # fmt: skip
