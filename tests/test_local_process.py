@@ -19,6 +19,7 @@ import pytest
 from desktop_app.errors import LocalServerError
 from desktop_app.local_process import TOKEN_VARIABLE, LocalServer, Report, command
 from tests.conftest import RunAsync
+from tests.harness.processes import command_line_of
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -44,7 +45,7 @@ def run(request: pytest.FixtureRequest, run_async: RunAsync) -> Run:
             run_async(coroutine)
         else:
             asyncio.run(bounded(coroutine))
-        left = [child for child in psutil.Process().children() if START in child.cmdline()]
+        left = [child for child in psutil.Process().children() if START in command_line_of(child)]
         assert not left
 
     return run

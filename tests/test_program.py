@@ -141,7 +141,7 @@ async def test_an_endpoint_that_is_none_leaves_the_offline_assistant(tmp_path: P
     async with program(tmp_path, "--endpoint", "rubbish", OPENAI_API_KEY=KEY) as running:
 
         def served() -> list[psutil.Process]:
-            return [child for child in running.descendants if "--serve-local" in child.cmdline()]
+            return [child for child in running.descendants if "--serve-local" in processes.command_line_of(child)]
 
         await running.until(served, "the local server")
         (child,) = served()

@@ -151,6 +151,10 @@ def unique_names(names: Iterable[str]) -> list[str]:
 # --- PulseAudio and PipeWire --------------------------------------------------------------------
 
 
+CONNECTED_WITHIN_S = 0.1
+"""A sound server is on this computer and answers in some milliseconds, or is as good as not there."""
+
+
 def has_pulse(listed: Sequence[Mapping[str, Any]]) -> bool:
     """Whether PortAudio reaches a sound server through ALSA's `pulse` plugin."""
     return sys.platform == "linux" and any(device["name"] == "pulse" for device in listed)
@@ -162,7 +166,8 @@ def pulse_devices() -> Devices | None:
 
     try:
         with pulsectl.Pulse("parley-devices", connect=False) as pulse:
-            pulse.connect(timeout=2)
+            # The library waits a time limit out even when it is connected long before, so this one is short.
+            pulse.connect(timeout=CONNECTED_WITHIN_S)
             server = pulse.server_info()
             sinks = pulse.sink_list()
             sources = [source for source in pulse.source_list() if source.monitor_of_sink == NO_SOURCE]

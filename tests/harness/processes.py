@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
+import psutil
+
 T = TypeVar("T")
 
 
@@ -76,6 +78,14 @@ def start(
 def _environment(changes: Mapping[str, str | None] | None) -> dict[str, str]:
     merged = {**os.environ, **(changes or {})}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def command_line_of(process: psutil.Process) -> list[str]:
+    """Return the command line of a child; none if it has just ended."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
 
 
 def stop(process: subprocess.Popen[bytes], deadline_s: float = 5.0) -> int:
