@@ -140,4 +140,4 @@ async def _closing(
 
 
 def _pieces(answer: Answer) -> Sequence[str | FunctionCall]:
-    return (*answer.calls, answer.text) if answer.text else answer.calls
+    return (answer.text, *answer.calls) if answer.text else answer.calls

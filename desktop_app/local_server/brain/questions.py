@@ -9,6 +9,7 @@ import re
 import unicodedata
 from enum import Enum
 
+from desktop_app.local_server.brain.phrases import words
 from desktop_app.local_server.brain.wording import plain, tidy
 
 
@@ -73,139 +74,20 @@ _FEELING = re.compile(
     r"|very)|"
     r"life is\b|today (?:is|was)\b|so |such a |time flies\b|hope\b)"
 )
-_FOREIGN_WORDS = frozenset(
-    [
-        "der",
-        "die",
-        "das",
-        "und",
-        "ist",
-        "nicht",
-        "ich",
-        "sie",
-        "wie",
-        "spat",
-        "uhr",
-        "wer",
-        "wo",
-        "warum",
-        "kannst",
-        "bitte",
-        "danke",
-        "heute",
-        "guten",
-        "le",
-        "les",
-        "une",
-        "est",
-        "quelle",
-        "quel",
-        "heure",
-        "qui",
-        "pourquoi",
-        "comment",
-        "vous",
-        "je",
-        "bonjour",
-        "merci",
-        "aujourd'hui",
-        "il",
-        "el",
-        "los",
-        "las",
-        "una",
-        "que",
-        "cual",
-        "hora",
-        "quien",
-        "donde",
-        "por",
-        "favor",
-        "gracias",
-        "hola",
-        "como",
-        "estas",
-        "hoy",
-        "es",
-        "il",
-        "lo",
-        "gli",
-        "che",
-        "ore",
-        "sono",
-        "chi",
-        "dove",
-        "perche",
-        "ciao",
-        "grazie",
-        "oggi",
-        "sei",
-        "o",
-        "os",
-        "uma",
-        "qual",
-        "horas",
-        "quem",
-        "onde",
-        "obrigado",
-        "ola",
-        "hoje",
-        "voce",
-    ]
+_FOREIGN_WORDS = words(
+    """
+    der die das und ist nicht ich sie wie spat uhr wer wo warum kannst bitte danke heute guten le les une
+    est quelle quel heure qui pourquoi comment vous je bonjour merci aujourd'hui il el los las una que cual
+    hora quien donde por favor gracias hola como estas hoy es il lo gli che ore sono chi dove perche ciao
+    grazie oggi sei o os uma qual horas quem onde obrigado ola hoje voce
+    """
 )
-_ENGLISH_WORDS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "is",
-        "are",
-        "was",
-        "were",
-        "am",
-        "i",
-        "you",
-        "he",
-        "she",
-        "it",
-        "we",
-        "they",
-        "what",
-        "who",
-        "when",
-        "where",
-        "why",
-        "how",
-        "which",
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "will",
-        "would",
-        "to",
-        "of",
-        "in",
-        "on",
-        "for",
-        "with",
-        "and",
-        "or",
-        "not",
-        "my",
-        "your",
-        "me",
-        "this",
-        "that",
-        "have",
-        "has",
-        "tell",
-        "please",
-        "there",
-        "time",
-        "day",
-    ]
+_ENGLISH_WORDS = words(
+    """
+    the a an is are was were am i you he she it we they what who when where why how which do does did can
+    could will would to of in on for with and or not my your me this that have has tell please there time
+    day
+    """
 )
 
 
@@ -236,6 +118,6 @@ def _is_foreign(text: str) -> bool:
     strange = sum("LATIN" not in unicodedata.name(letter, "") for letter in letters)
     if letters and strange > len(letters) / 2:
         return True
-    words = plain(text).split()
-    foreign = sum(word in _FOREIGN_WORDS for word in words)
-    return foreign >= 2 and foreign > sum(word in _ENGLISH_WORDS for word in words)
+    said = plain(text).split()
+    foreign = sum(word in _FOREIGN_WORDS for word in said)
+    return foreign >= 2 and foreign > sum(word in _ENGLISH_WORDS for word in said)

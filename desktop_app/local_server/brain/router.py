@@ -8,24 +8,35 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+
+import tzlocal
 
 from desktop_app.local_server.brain.outputs import say_output
 from desktop_app.local_server.brain.skill import Answer, Request, Skill
 from desktop_app.local_server.brain.skills import all_skills
-from desktop_app.local_server.brain.wording import figures, sentences, spoken, tidy
+from desktop_app.local_server.brain.wording import figures, several, spoken, tidy
 from desktop_app.local_server.engines import FunctionCall, Message, MessageRole, Tool
 
 _LONGEST = 400
 """Characters of a request; a longer one is no clear request, and the patterns need not see it."""
 _FURTHEST = 3
 """How many requests back a follow-up of follow-ups may reach."""
+_ANOTHER = re.compile(
+    r"^(?:then |also )*(?:another|a second|a third|1|one)(?: (?:one|1|timer|more))?(?= (?:for|of|in|with)\b)",
+    re.IGNORECASE,
+)
+"""What stands for "set a timer" behind a request that set one."""
 
 
 def local_now() -> dt.datetime:
-    """Return the present moment in the time zone of this computer."""
-    return dt.datetime.now().astimezone()
+    """Return the present moment in the time zone of this computer, with its IANA name if it has one."""
+    try:
+        return dt.datetime.now(tzlocal.get_localzone())
+    except (LookupError, ValueError, OSError):  # a zone nobody has heard of, or settings that contradict each other
+        return dt.datetime.now().astimezone()
 
 
 class Router:
@@ -70,9 +81,7 @@ class Router:
         if not spoken(text) or len(text) > _LONGEST:
             return None
         request = self._request(text, messages[:-1], tools)
-        return (
-            self._by_skill(request) or self._by_sentences(request) or self._by_follow_up(request, messages, reach)
-        )
+        return self._by_skill(request) or self._by_parts(request) or self._by_follow_up(request, messages, reach)
 
     def _request(self, text: str, earlier: Sequence[Message], tools: Sequence[Tool]) -> Request:
         said = tidy(text)
@@ -84,21 +93,29 @@ class Router:
                 return answer
         return None
 
-    def _by_sentences(self, request: Request) -> Answer | None:
-        """Answer "Thanks! And what's 5 times 6?" and two questions at once, if every one can be answered."""
-        parts = sentences(request.text)
-        if not 2 <= len(parts) <= 4:
-            return None
-        answers: list[Answer] = []
-        for part in parts:
-            answer = self._by_skill(self._request(part, request.earlier, request.tools))
-            if answer is None:
-                return None
-            answers.append(answer)
-        asked = [answer for answer in answers if answer.exact] or answers[-1:]
-        calls = tuple(call for answer in asked for call in answer.calls)
-        text = "" if calls else " ".join(answer.text for answer in asked)
-        return Answer(text, calls, asked[-1].frame, all(answer.exact for answer in asked))
+    def _by_parts(self, request: Request) -> Answer | None:
+        """Answer "Thanks! And what's 5 times 6?" and several requests at once, if every one can be answered."""
+        for parts in several(request.text):
+            answers: list[Answer] = []
+            for part in parts:
+                answer = self._part(part, request, answers)
+                if answer is None:
+                    break
+                answers.append(answer)
+            else:
+                return _together(answers)
+        return None
+
+    def _part(self, part: str, whole: Request, answers: Sequence[Answer]) -> Answer | None:
+        """Answer one of several requests; it may lean on the one before ("and another one for ten minutes")."""
+        if answers and any("timer" in call.name for call in answers[-1].calls):
+            part = _ANOTHER.sub("set a timer", part)
+        request = self._request(part, whole.earlier, whole.tools)
+        if answer := self._by_skill(request):
+            return answer
+        if answers and answers[-1].frame is not None:
+            return self._by_skill(replace(request, before=answers[-1]))
+        return None
 
     def _by_follow_up(self, request: Request, messages: Sequence[Message], reach: int) -> Answer | None:
         previous = next(
@@ -119,3 +136,11 @@ class Router:
         calls = {call.call_id: call for message in messages[:first] for call in message.calls}
         said = [say_output(message.text, calls.get(message.call_id)) for message in messages[first:]]
         return Answer(" ".join(said), exact=False)
+
+
+def _together(answers: Sequence[Answer]) -> Answer:
+    """Make one answer of several; courtesies are left out beside what was asked."""
+    asked = [answer for answer in answers if answer.exact] or answers[-1:]
+    calls = tuple(call for answer in asked for call in answer.calls)
+    text = " ".join(answer.text for answer in asked if answer.text)
+    return Answer(text, calls, asked[-1].frame, all(answer.exact for answer in asked))

@@ -8,9 +8,10 @@ digits. The other way round, `say_number`, `say_time` and `say_date` write what 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 # --- what was said ------------------------------------------------------------------------------
@@ -89,7 +90,8 @@ _OPENINGS = re.compile(
 )
 
 _CLOSINGS = re.compile(
-    r"(?: (?:please|thanks|thank you|for me|right now|now|currently|exactly|precisely|roughly|approximately|"
+    r"(?: (?:please|thanks|thank you|for me|(?<!from )(?:right )?now|currently|exactly|precisely"
+    r"|roughly|approximately|"
     r"at the moment|at this moment|real quick|quickly|then|anyway|again|by the way|if you can|if possible|"
     r"do you know|can you tell me|tell me|parley|would you|mate|dear|buddy|sir|huh|okay|ok|you know|i guess))+$"
 )
@@ -134,10 +136,26 @@ def tidy(text: str) -> str:
     return said or whole
 
 
-def sentences(text: str) -> list[str]:
-    """Split `text` where a sentence ends, or where a second question begins."""
-    parts = re.split(r"(?<=[.?!])\s+|,? and (?=(?:what|how|who|when|where)\b)", text)
-    return [part for part in parts if plain(part)]
+_MOST_PARTS = 4
+
+
+def several(text: str) -> Iterator[list[str]]:
+    """Yield the ways `text` may be two to four requests: first as sentences, then parted where an "and" stands."""
+    ended = [part for part in re.split(r"(?<=[.?!;])\s+", text) if plain(part)]
+    if 2 <= len(ended) <= _MOST_PARTS:
+        yield ended
+    begun = [
+        part for part in re.split(r"(?<=[.?!])\s+|,? and (?=(?:what|how|who|when|where)\b)", text) if plain(part)
+    ]
+    if 2 <= len(begun) <= _MOST_PARTS and begun != ended:
+        yield begun
+    joints = list(re.finditer(r",? (?:and(?: then| also)?|then|also)(?= )|,(?= )", text, re.IGNORECASE))
+    for number in range(1, min(len(joints), _MOST_PARTS - 1) + 1):
+        for chosen in itertools.combinations(joints[:6], number):
+            edges = [0, *(edge for joint in chosen for edge in (joint.start(), joint.end())), len(text)]
+            parts = [text[start:end].strip(" ,") for start, end in zip(edges[::2], edges[1::2], strict=True)]
+            if all(plain(part) for part in parts) and parts != begun:
+                yield parts
 
 
 # --- spoken numbers -----------------------------------------------------------------------------

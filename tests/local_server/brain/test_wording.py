@@ -14,7 +14,7 @@ from desktop_app.local_server.brain.wording import (
     say_duration,
     say_number,
     say_time,
-    sentences,
+    several,
     tidy,
 )
 from tests.local_server.brain.asking import NOW
@@ -159,7 +159,13 @@ def test_no_such_moment(text: str) -> None:
     assert next_moment(text, NOW) is None
 
 
-def test_sentences() -> None:
-    assert sentences("Thanks! What's 2.5 plus 3?") == ["Thanks!", "What's 2.5 plus 3?"]
-    assert sentences("What time is it and what day is it") == ["What time is it", "what day is it"]
-    assert sentences("...") == []
+def test_several_requests() -> None:
+    assert next(several("Thanks! What's 2.5 plus 3?")) == ["Thanks!", "What's 2.5 plus 3?"]
+    assert next(several("What time is it and what day is it")) == ["What time is it", "what day is it"]
+    assert ["set a timer for five minutes", "tell me a joke"] in several(
+        "set a timer for five minutes and then tell me a joke"
+    )
+    assert ["capital of France", "Italy", "Spain"] in several("capital of France, Italy and Spain")
+    assert list(several("...")) == []
+    assert list(several("hello")) == []
+    assert len(list(several("a and b and c and d and e and f and g and h and i and j"))) < 50

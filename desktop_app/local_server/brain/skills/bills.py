@@ -79,7 +79,7 @@ class _Bill:
 class Bills:
     """Works out what somebody has to pay."""
 
-    abilities = ("work out tips and split bills",)
+    abilities = ("split bills",)
 
     def answer(self, request: Request) -> Answer | None:
         """Return what is to be paid."""

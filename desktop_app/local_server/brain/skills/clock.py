@@ -82,7 +82,7 @@ class TimeFrame:
 class Clock:
     """Tells the time."""
 
-    abilities = ("tell the time, here and around the world",)
+    abilities = ("tell the time anywhere",)
 
     def __init__(self, places: Places) -> None:
         self._places = places

@@ -226,7 +226,7 @@ class PlaceFrame:
 class Countries:
     """Answers questions about countries, and about cities what a table can tell."""
 
-    abilities = ("tell about countries and cities: capitals, people, money, languages, neighbours",)
+    abilities = ("answer simple questions on countries and cities",)
 
     def __init__(self, places: Places) -> None:
         self._places = places

@@ -293,6 +293,14 @@ _BORN = re.compile(
 )
 
 
+_DAY_OF_YEAR = re.compile(
+    r"^(?:what|which) (?:number )?day(?: number)? of the year (?:is (?:it|today|this)|are we on|are we "
+    r"at)(?: today)?$"
+    r"|^(?:what is (?:the|today's) )?(?:number of the day|day number|day of the year|ordinal date)(?: "
+    r"(?:of|in) the year)?"
+    r"(?: (?:is it|today|is today))*$"
+    r"|^how many days (?:into the year are we|of the year have passed|have passed this year|into this year are we)$"
+)
 _IS_IT = re.compile(r"^is (?:it|today)(?: a| the)? (?P<day>.+?)(?: today)?$")
 _THIS_LENGTH = re.compile(
     r"^how many days(?: are there| are| does)?(?: in)? (?P<what>this month|next month|last month"
@@ -303,7 +311,7 @@ _THIS_LENGTH = re.compile(
 class Dates:
     """Answers what is asked about days."""
 
-    abilities = ("tell the date and count the days until any other",)
+    abilities = ("count the days to any date",)
 
     def answer(self, request: Request) -> Answer | None:
         """Return the answer to a question about dates."""
@@ -314,6 +322,7 @@ class Dates:
             return Answer(f"Today is {say_date(today, weekday=True)}.", frame=DateFrame("what day is {}"))
         for asked in (
             _part_of_today,
+            _day_of_year,
             _is_it,
             _this_length,
             _month_length,
@@ -349,6 +358,12 @@ def _part_of_today(said: str, today: dt.date) -> Answer | None:
     if part == "season":
         return None  # depends on the hemisphere
     return Answer(f"It's week {today.isocalendar().week} of {today.isocalendar().year}.")
+
+
+def _day_of_year(said: str, today: dt.date) -> Answer | None:
+    if not _DAY_OF_YEAR.match(said):
+        return None
+    return Answer(f"Today is day {today.timetuple().tm_yday} of {today.year}.")
 
 
 def _month_length(said: str, _: dt.date) -> Answer | None:

@@ -54,7 +54,7 @@ _NEARER_FIRST = re.compile(
 class Distances:
     """Answers how far apart places are."""
 
-    abilities = ("tell how far apart two cities are",)
+    abilities = ()
 
     def __init__(self, places: Places) -> None:
         self._places = places

@@ -89,7 +89,7 @@ _MOST = 12
 class Holidays:
     """Answers questions about public holidays and working days."""
 
-    abilities = ("know the public holidays of most countries",)
+    abilities = ("name public holidays",)
 
     def __init__(self, places: Places) -> None:
         self._places = places

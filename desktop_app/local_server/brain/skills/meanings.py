@@ -66,7 +66,7 @@ _NOT_A_WORD = words(
 class Meanings:
     """Explains words."""
 
-    abilities = ("explain English words, with synonyms and opposites",)
+    abilities = ("explain English words",)
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon

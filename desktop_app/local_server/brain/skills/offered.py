@@ -15,11 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from desktop_app.local_server.brain.phrases import words
 from desktop_app.local_server.brain.places import Places
 from desktop_app.local_server.brain.skill import Answer, Request
 from desktop_app.local_server.brain.skills.dates import find_day
 from desktop_app.local_server.brain.wording import CLOCK_TIME, figures, next_moment, plain, spoken, tidy
-from desktop_app.local_server.engines import FunctionCall, Tool
+from desktop_app.local_server.engines import FunctionCall, MessageRole, Tool
 
 _SECONDS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400}
 _UNIT = r"(?:second|sec|minute|min|hour|hr|day)s?"
@@ -71,148 +72,25 @@ _NAMES_OF_KIND: Mapping[str, Sequence[str]] = {
 }
 _KINDS = {"countdown": "timer", "count down": "timer", "time": "timer", "reminder": "remind", "wake": "alarm"}
 
-_GENERIC = frozenset(
-    [
-        "get",
-        "set",
-        "fetch",
-        "start",
-        "create",
-        "make",
-        "do",
-        "run",
-        "tool",
-        "current",
-        "the",
-        "a",
-        "an",
-        "of",
-        "for",
-        "to",
-        "in",
-        "on",
-        "by",
-        "and",
-        "or",
-        "function",
-        "call",
-        "request",
-        "generate",
-        "show",
-        "read",
-        "tell",
-        "lookup",
-        "look",
-        "find",
-        "search",
-        "check",
-        "play",
-        "open",
-        "close",
-        "add",
-        "send",
-        "turn",
-        "control",
-        "use",
-        "new",
-        "my",
-        "user",
-        "your",
-    ]
+_GENERIC = words(
+    """
+    get set fetch start create make do run tool current the a an of for to in on by and or function call
+    request generate show read tell lookup look find search check play open close add send turn control use
+    new my user your
+    """
 )
-_STOP = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "is",
-        "it",
-        "in",
-        "on",
-        "of",
-        "to",
-        "for",
-        "me",
-        "my",
-        "i",
-        "you",
-        "your",
-        "please",
-        "what",
-        "how",
-        "do",
-        "does",
-        "can",
-        "could",
-        "will",
-        "would",
-        "be",
-        "right",
-        "now",
-        "today",
-        "this",
-        "that",
-        "with",
-        "from",
-        "are",
-        "am",
-        "any",
-        "some",
-        "all",
-        "there",
-        "here",
-        "at",
-        "like",
-        "going",
-        "gonna",
-        "get",
-        "give",
-        "tell",
-        "show",
-        "let",
-        "us",
-        "want",
-        "need",
-        "know",
-        "have",
-        "has",
-        "and",
-        "or",
-        "so",
-        "just",
-        "about",
-        "if",
-        "should",
-        "out",
-        "up",
-        "outside",
-        "set",
-        "start",
-        "make",
-        "put",
-        "turn",
-        "use",
-        "check",
-        "look",
-        "find",
-        "we",
-        "our",
-        "take",
-        "does",
-        "did",
-        "was",
-        "current",
-        "currently",
-        "moment",
-        "which",
-        "who",
-        "when",
-        "where",
-        "much",
-        "many",
-    ]
+_STOP = words(
+    """
+    a an the is it in on of to for me my i you your please what how do does can could will would be right
+    now today this that with from are am any some all there here at like going gonna get give tell show let
+    us want need know have has and or so just about if should out up outside set start make put turn use
+    check look find we our take does did was current currently moment which who when where much many running
+    active pending
+    """
 )
 _CONCEPTS = {
+    "screen": "screenshot",
+    "copied": "clipboard",
     "rain": "weather",
     "raining": "weather",
     "rainy": "weather",
@@ -248,13 +126,13 @@ _CONCEPTS = {
 _REQUESTS = re.compile(
     r"^(?:what|how|is|are|will|do|does|when|which|where|who|set|start|turn|switch|play|open|show"
     r"|tell|give|get|make|take|put|add|"
-    r"write|note|send|call|search|find|look|check|read|create|increase|decrease|raise|lower|mute"
+    r"write|note|jot|copy|send|call|search|find|look|check|read|create|increase|decrease|raise|lower|mute"
     r"|dim|book|order|generate|"
     r"i need|i want|i would like|stop|pause|cancel|delete|remove|close|run|list)\b"
 )
 _ASKING = re.compile(r"^(?:what|how|who|when|where|which|why|is|are|do|does|did|will)\b")
 _PLACE = re.compile(r"city|location|place|town|country|region|where|destination|address")
-_ZONE = re.compile(r"time ?_?zone|^tz$")
+_ZONE = re.compile(r"(?:^|_|time ?)zone$|^tz$")
 _LABEL = re.compile(r"label|name|title|message|text|task|note|reminder|content|description|subject|what|reason")
 _FREE = re.compile(
     r"query|text|content|message|note|title|song|artist|genre|track|item|task|subject|question"
@@ -266,12 +144,71 @@ _WHEN = re.compile(
 )
 
 
-_RUNNING = re.compile(
-    r"^(?:cancel|stop|pause|delete|turn off|snooze|remove|clear|check) (?:the|my|all|that"
-    r"|all my)? ?(?:timers?|alarms?|reminders?|countdown)$"
-    r"|^how (?:much time|long|many minutes) (?:is|are|do i have)?(?: there)? ?(?:left"
-    r"|remaining)(?: (?:on|in|for) (?:the|my) (?:timer|alarm|countdown))$"
+_MINE = r"(?:the|my|all|that|all my|all the|this|our|its|every|your) ?"
+_EXPRESSION = re.compile(r"expression|formula|equation|calculation")
+_ADDRESS = re.compile(r"url|target|link|website|page|path|file|site|domain|uri")
+_SIGN = re.compile(r"sign|zodiac")
+_SIGNS = words("aries taurus gemini cancer leo virgo libra scorpio sagittarius capricorn aquarius pisces")
+_DOMAIN = re.compile(
+    r"\b(?:(?P<scheme>https?)(?:://| colon slash slash ))?"
+    r"(?P<host>(?:[a-z0-9-]+(?:\.| dot ))+(?:[a-z]{2,12}))(?P<path>(?:/\S*)?)(?=[\s.?!,]|$)",
+    re.IGNORECASE,
 )
+_PATH = re.compile(r"(?:^|\s)(?P<path>(?:~|/|[A-Za-z]:\\)\S+)")
+_VOLUME_TO = re.compile(
+    r"^(?:(?:set|put|turn|change|make|bring|adjust|raise|lower|increase|decrease|reduce)\s)?(?:the |my "
+    r")?(?:sound |speaker |system |computer |audio )?"
+    r"volume(?: (?:up|down))?(?: (?:to|at|on|level))* (?P<level>\d{1,3}|max|maximum|full|half|minimum"
+    r"|zero)(?: ?percent| per cent)?$"
+    r"|^turn (?:it|the sound|the music) (?:up|down) to (?P<level2>\d{1,3})(?: ?percent)?$"
+    r"|^(?P<level3>max|maximum|full|half) volume$"
+)
+_MUTE = re.compile(
+    r"^(?:mute|silence)(?: (?:the |my )?(?:sound|speakers?|volume|computer|audio|pc|laptop|it"
+    r"|system))?$|^turn (?:off )?(?:the )?(?:sound|volume)(?: off)?$"
+)
+_LOUDER = re.compile(
+    r"^(?:(?:turn|make|put|set|bring|raise|lower|increase|decrease|reduce|a bit|a little|be)\s)*(?:it "
+    r"|that |the |my )*(?:sound |volume |music |speaker )*"
+    r"(?:up|down|louder|quieter|softer|higher|lower)(?: (?:a bit|a little|please|some|the volume|the "
+    r"sound|a notch))*$"
+    r"|^(?:raise|lower|increase|decrease|reduce|change|turn up|turn down|adjust) (?:the |my )?(?:volume|sound)$"
+)
+_NOTE = re.compile(
+    r"^(?:(?:make|take|create|write|add|save|leave|jot down|write down|start)(?: me| down| up)? (?:a "
+    r"|an |another |the |my )?(?:new |quick |short )*"
+    r"(?:note|memo)|note|memo|note to self|note to myself|(?:write|jot|note)(?: (?:this|that|it))? "
+    r"down|take (?:this|that) down)"
+    r"(?: (?:that says|saying|that|to self|to myself|to|about|for me|with|which says|of|says))*(?: (?P<text>.+))?$"
+)
+_APPEND = re.compile(
+    r"^(?:add|append|put|write|note) (?P<text>.+?) (?:to|on|onto|in|into) (?:the |my |our |a )"
+    r"(?P<title>.+?(?= notes?$)|.+? list)(?: notes?)?$"
+)
+_MIND = re.compile(r"^take note (?:that|of)\b")
+"""Not a note to be taken: somebody shall know."""
+_CANCEL = re.compile(
+    rf"^(?:cancel|stop|pause|delete|turn off|switch off|end|kill|clear|remove|dismiss|abort|reset|forget|shut off)"
+    rf" (?:{_MINE})*(?:\w+ )?(?:timers?|alarms?|reminders?|countdown)(?: off)?$"
+)
+_LIST = re.compile(
+    rf"^(?:check|list|show|show me|tell me|what about) (?:{_MINE})*(?:timers?|alarms?|reminders?|countdown)$"
+    r"|^how (?:much time|long|many minutes|many seconds|much longer)(?: (?:is|are|do i have|does"
+    r"|will))?(?: (?:there|the \w+))?"
+    r" ?(?:left|remaining|remain|have|to go)?(?: left)?(?: (?:on|in|for|until) (?:the |my )?(?:\w+ "
+    r")?(?:timer|alarm|countdown)(?: is over| ends| goes off| rings)?)$"
+    r"|^(?:what|which|how many|any|are there any|do i have any|is there a)(?: \w+)? ?(?:timers?|alarms?|reminders?)"
+    r"(?: (?:do|are|is|have|i|there|we|still|set|running|active|going|on|pending|left|got|right))*(?: now)?$"
+    r"|^is (?:there|my|the|a) ?(?:a |my |the )?(?:timer|alarm|reminder)(?: (?:still|set|running|active|on|going))*$"
+)
+
+
+_MORE_THAN_A_LABEL = re.compile(
+    r"\b(?:another|also|too)\b|\band (?:tell|set|what|how|start|remind|open|take|read|when|where|wake"
+    r"|turn|make|give"
+    r"|who|then|show|play)\b"
+)
+"""What a timer is for does not contain the next request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,10 +242,12 @@ class Offered:
             return self._follow_up(request, request.before.frame)
         if timer := _timer(request):
             return self._set(timer, request)
-        if request.tools and (answer := self._generic(request)):
+        if answer := _about_timers(request):
             return answer
-        if _RUNNING.match(request.figures):
-            return Answer("There is no timer or alarm here that I know of.", exact=not request.tools)
+        if _MIND.match(request.said):
+            return None
+        if request.tools and (answer := _volume(request) or _noted(request) or self._generic(request)):
+            return answer
         return None
 
     def _follow_up(self, request: Request, frame: object) -> Answer | None:
@@ -343,7 +282,11 @@ class Offered:
     # --- any other tool -------------------------------------------------------------------------
 
     def _generic(self, request: Request) -> Answer | None:
-        if not _REQUESTS.match(request.said) and not _concepts(request.said.split()[:2]):
+        if (
+            not _REQUESTS.match(request.said)
+            and not _REQUESTS.match(request.plain)
+            and not _concepts(request.said.split()[:2])
+        ):
             return None
         fits = [fit for tool in request.tools if (fit := self._fit(tool, request))]
         if not fits:
@@ -359,18 +302,25 @@ class Offered:
         return Answer(question, frame=MissingFrame(request.said, "in" if place else "for"))
 
     def _fit(self, tool: Tool, request: Request) -> _Fit | None:
-        names = {_concept(word) for word in _spaced(tool.name).split()} - _GENERIC
+        words = _spaced(tool.name).split()
+        names = {_concept(word) for word in words} - _GENERIC or (
+            {words[0]} if request.said.split()[0] in words else set()
+        )
         said = [word for word in request.figures.split() if word not in _STOP]
         matched = {_concept(word) for word in said} & names
         if not matched:
             return None
         arguments, used = self._arguments(tool, request)
+        if any(_EXPRESSION.search(name.lower()) for name in _required(tool)):
+            return None  # sums are done here
         described = {_concept(word) for word in plain(tool.description).split()}
         left = [word for word in said if _concept(word) not in names | described | _GENERIC and word not in used]
         whole = matched == names
         if len(left) > (1 if whole and len(names) > 1 else 0):
             return None
         missing = tuple(name for name in _required(tool) if name not in arguments)
+        if len(names) == 1 and not names - {words[0]} and words[0] in _GENERIC and missing:
+            return None  # "open the door" names no page
         return _Fit(
             tool, arguments, missing, tuple(left), 2 * len(matched) + len(arguments) - len(names) - 3 * len(missing)
         )
@@ -409,6 +359,8 @@ class Offered:
 
     def _text(self, name: str, schema: Mapping[str, Any], tool: Tool, request: Request) -> tuple[Any, set[str]]:
         hint = f"{name} {schema.get('description', '')}".lower()
+        if _ADDRESS.search(name.lower()):
+            return _address(request)
         if (
             _ZONE.search(name.lower())
             or _PLACE.search(name.lower())
@@ -421,6 +373,9 @@ class Offered:
             )
             day = find_day(match[1], request.now.date()) if match else None
             return (day.date.isoformat(), set(match[0].split())) if day and match else (None, set())
+        if _SIGN.search(name.lower()):
+            sign = next((word for word in request.said.split() if word in _SIGNS), None)
+            return (sign.title(), {sign}) if sign else (None, set())
         if _FREE.search(name.lower()) and not _ASKING.match(request.said):
             return _free_text(tool, request)
         return None, set()
@@ -503,6 +458,8 @@ def _timer(request: Request) -> _Timer | None:
             named = match.groupdict()
             kind = _KINDS.get(named["kind"], named["kind"])
             label = named.get("what") or ""
+            if _MORE_THAN_A_LABEL.search(label):
+                return None
             at = next_moment(named["at"], request.now) if named.get("at") else None
             if named.get("at") and at is None:
                 return None
@@ -542,8 +499,14 @@ def _timer_arguments(timer: _Timer, tool: Tool, now: dt.datetime) -> tuple[dict[
         elif "duration" in name.lower() and seconds is not None:
             arguments[name] = _iso_duration(seconds) if "8601" in str(schema) else f"{seconds} seconds"
         elif _LABEL.search(name.lower()) and (timer.label or name in _required(tool)):
-            arguments[name] = timer.label or "Timer"
-    return arguments, [name for name in _required(tool) if name not in arguments]
+            arguments[name] = timer.label or {"timer": "Timer", "alarm": "Alarm", "remind": "Reminder"}[timer.kind]
+    required = _required(tool)
+    moments = [name for name in arguments if _WHEN.search(name.lower()) and name not in required]
+    lengths = [name for name in arguments if name in units and name not in required]
+    if moments and lengths:  # one of them will do: the one that was said
+        for name in lengths if timer.at is not None else moments:
+            del arguments[name]
+    return arguments, [name for name in required if name not in arguments]
 
 
 def _unit_of(name: str, schema: Mapping[str, Any]) -> str | None:
@@ -595,8 +558,82 @@ def _free_text(tool: Tool, request: Request) -> tuple[Any, set[str]]:
     )
     if not match:
         return None, set()
-    rest = match["rest"]
-    return _as_written(rest, request.text), set(figures(rest).split()) | set(rest.split())
+    rest = re.sub(rf" (?:(?:to|on|onto|in|into) (?:the |my )?(?:{nouns})s?|(?:{nouns})s?)$", "", match["rest"])
+    used = set(figures(match["rest"]).split()) | set(match["rest"].split())
+    if rest in ("that", "it", "this", "your answer", "what you said", "what you just said", "your last answer"):
+        last = next((m.text for m in reversed(request.earlier) if m.role is MessageRole.ASSISTANT and m.text), None)
+        return last, used
+    return _as_written(rest, request.text), used
+
+
+def _address(request: Request) -> tuple[Any, set[str]]:
+    """Return a web address or the path of a file that was named as such; nothing is guessed."""
+    everything = set(request.figures.split())
+    if match := _DOMAIN.search(request.text.rstrip(".!?")):
+        host = re.sub(r" dot ", ".", match["host"], flags=re.IGNORECASE).lower()
+        return f"{(match['scheme'] or 'https').lower()}://{host}{match['path']}", everything
+    if match := _PATH.search(request.text.rstrip(".!?")):
+        return match["path"], everything
+    return None, set()
+
+
+def _about_timers(request: Request) -> Answer | None:
+    """Cancel or list what is running, if there are tools for it; else say that nothing is."""
+    cancel, show = _CANCEL.match(request.figures), _LIST.match(request.figures)
+    if not cancel and not show:
+        return None
+    wanted = {"cancel", "stop", "delete", "remove", "clear"} if cancel else {"list", "get", "show", "check"}
+    said = request.figures
+    kinds = [kind for kind in ("timer", "alarm", "reminder") if kind in said] or ["timer"]
+    for kind in (*kinds, "timer", "alarm", "reminder"):
+        for tool in request.tools:
+            names = {_concept(word) for word in _spaced(tool.name).split()}
+            if kind in names and wanted & names and not _required(tool):
+                return _call(tool, {})
+    return Answer("There is no timer or alarm here that I know of.", exact=not request.tools)
+
+
+def _volume(request: Request) -> Answer | None:
+    """Set the volume; "louder" alone is asked back, since by how much is not said."""
+    said = request.figures
+    tool = next((t for t in request.tools if {"set", "volume"} <= set(_spaced(t.name).split())), None)
+    name = (
+        next((n for n, schema in _properties(tool).items() if schema.get("type") in ("integer", "number")), None)
+        if tool
+        else None
+    )
+    if tool is None or name is None or _required(tool) not in ([name], []):
+        return None
+    if match := _VOLUME_TO.match(said):
+        level = match["level"] or match["level2"] or match["level3"]
+        percent = {"max": 100, "maximum": 100, "full": 100, "half": 50, "minimum": 0, "zero": 0}.get(level)
+        percent = int(level) if percent is None else percent
+        return _call(tool, {name: percent}) if percent <= 100 else Answer("The volume goes from 0 to 100 percent.")
+    if _MUTE.match(said):
+        return _call(tool, {name: 0})
+    if _LOUDER.match(said):
+        return Answer("To how many percent?", frame=MissingFrame("set the volume", "to"))
+    return None
+
+
+def _noted(request: Request) -> Answer | None:
+    """Write down a note, or add to one: tools with a title and a text."""
+    said = request.said
+    for tool in request.tools:
+        properties, names = _properties(tool), set(_spaced(tool.name).split())
+        if not {"title", "text"} <= set(properties) or "note" not in names:
+            continue
+        if names & {"append", "add"}:
+            if match := _APPEND.match(said):
+                title, text = (_as_written(match[group], request.text) for group in ("title", "text"))
+                return _call(tool, {"title": title, "text": text})
+        elif match := _NOTE.match(said):
+            if not match["text"]:
+                return Answer("What shall I write down?", frame=MissingFrame("take a note", "that says"))
+            text = _as_written(match["text"], request.text).strip()
+            title = " ".join(text.split()[:6])
+            return _call(tool, {"title": f"{title[:1].upper()}{title[1:]}", "text": text})
+    return None
 
 
 def _as_written(words: str, text: str) -> str:

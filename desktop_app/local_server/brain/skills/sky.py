@@ -139,7 +139,7 @@ class SkyFrame:
 class Sky:
     """Answers when the sun rises and sets, and what the moon looks like."""
 
-    abilities = ("tell sunrise, sunset and the phase of the moon",)
+    abilities = ("tell when the sun sets and what the moon looks like",)
 
     def __init__(self, places: Places) -> None:
         self._places = places

@@ -316,6 +316,12 @@ _PICK = re.compile(
     r"^(?:pick|choose|give me|think of|say|name|generate|tell me)? ?(?:a "
     r"|any )?(?:random )?number (?:between|from) (?P<a>\d{1,9}) (?:and|to) (?P<b>\d{1,9})$"
 )
+_CHOOSE = re.compile(
+    r"^(?:(?:choose|pick|decide|select|help me (?:choose|decide)|which one|what should i (?:take|have"
+    r"|choose|pick|eat|do)"
+    r"|you (?:choose|pick|decide)|flip a coin|toss a coin|choose one|pick one|randomly pick|randomly choose)"
+    r"(?: (?:for me|for us|between|from|one|at random|randomly|of|either))* )+(?P<options>(?!.*\bnumbers?\b).+ or .+|(?<=between )(?!.*\bnumbers?\b).+ and .+)$"
+)
 _COUNT = re.compile(r"^count (?:from (?P<a>\d{1,3}) )?(?:up )?to (?P<b>\d{1,3})$")
 
 
@@ -345,7 +351,7 @@ class Talk:
                 return Answer(
                     (
                         "I'm Parley's offline assistant, a small program on this computer. I'm exact about times, "
-                        "dates, sums and units, and I don't know much else."
+                        "dates, sums, units, countries and words, and I don't know much else."
                     ),
                     exact=False,
                 )
@@ -353,10 +359,8 @@ class Talk:
                 return Answer("Offline I speak and understand English only.", exact=False)
             if _ABLE.match(said):
                 return Answer(
-                    (
-                        f"Offline I can {listing(self._abilities())}. For "
-                        f"other questions, connect a model in the settings."
-                    ),
+                    f"Offline I can {listing(self._abilities())}. For other questions, connect a model in the "
+                    f"settings.",
                     exact=False,
                 )
         return None
@@ -372,6 +376,9 @@ class Talk:
             return Answer(f"It's {self._chance.choice(('heads', 'tails'))}.")
         if match := _DIE.match(said):
             return self._rolled(match)
+        if (match := _CHOOSE.match(request.plain)) and not re.search(r"\d", match["options"]):
+            options = [option for option in re.split(r"\s+(?:or|and)\s+", match["options"]) if option]
+            return Answer(f"Left to chance: {self._chance.choice(options)}.")
         if match := _PICK.match(said):
             low, high = sorted((int(match["a"]), int(match["b"])))
             return Answer(f"{self._chance.randint(low, high):,}.")
