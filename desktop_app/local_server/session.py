@@ -87,8 +87,9 @@ MAX_EVENT_ID = 512
 NOT_CAUGHT = "Sorry, I did not catch that."
 STILL_THERE = "Are you still there?"
 
-_EXACTLY = re.compile(r"^\W*(?:say|speak|repeat|read)\b[^:]*\bexactly\b[^:]*:\s*[\"“](.+)[\"”]\W*$", re.I | re.S)
+_EXACTLY = re.compile(r"^\W*(?:say|speak|repeat|read)\b[^:]*\bexactly\b[^:]*:\s*(\S.*)$", re.I | re.S)
 """How one asks a model for exact words (the guide's "teapot" example); here that is no request but an order."""
+_QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]\W*")
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -752,7 +753,9 @@ def _offered(tools: tuple[Tool, ...], choice: Any) -> tuple[engines.Tool, ...]:
 def _verbatim(request: _Request, entries: list[Remembered]) -> str | None:
     """Return words to say without asking the model; None to ask it."""
     if request.entries == [] and (asked := _EXACTLY.match(request.instructions)):
-        return asked.group(1)
+        words = asked.group(1).rstrip()
+        quoted = _QUOTED.fullmatch(words)
+        return quoted.group(1) if quoted else words
     last = entries[-1] if entries else None
     if last is None or not last.recognitions or (message := last.message()) is None or message.text:
         return None

@@ -878,11 +878,22 @@ def test_speech_in_a_context_of_its_own_is_understood_first() -> None:
     assert not talk.of(wire.InputAudioTranscriptionCompleted)
 
 
-def test_exact_words_are_said_exactly() -> None:
+@pytest.mark.parametrize(
+    ("instructions", "words"),
+    [
+        ('Say exactly the following, nothing more: "Your timer has ended."', "Your timer has ended."),
+        (
+            "Say exactly the following: I'm a little teapot,\nshort and stout!",
+            "I'm a little teapot,\nshort and stout!",
+        ),
+        ('Read exactly this: "One": two, "three".', '"One": two, "three".'),
+        ("Say exactly the following, in its language: 12:30 is noon", "12:30 is noon"),
+    ],
+)
+def test_exact_words_are_said_exactly(instructions: str, words: str) -> None:
     talk = Talk().update()
-    asked = 'Say exactly the following, nothing more: "Your timer has ended."'
-    talk.ask(conversation="none", input=[], instructions=asked)
-    assert talk.ordered(Generate)[-1].verbatim == "Your timer has ended."
+    talk.ask(conversation="none", input=[], instructions=instructions)
+    assert talk.ordered(Generate)[-1].verbatim == words
     talk.ask(conversation="none", input=[], instructions="Say something nice.")
     assert talk.ordered(Generate)[-1].verbatim is None
 
