@@ -1,4 +1,7 @@
-"""The listener over real sockets: who gets in, that it stands rubbish, and the vendor's own client against it."""
+"""The listener over real sockets: who gets in, and that it stands rubbish.
+
+The vendor's own clients are let loose on it in `tests/interop`.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,13 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import openai
 import pytest
-from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
 from desktop_app.errors import LocalServerError
 from desktop_app.local_server.engines import FunctionCall, Message, Tool
-from desktop_app.local_server.engines.scripted import (
-    VOICES,
-    WORD_MS,
-    ScriptedEars,
-    ScriptedModel,
-    ScriptedSpeech,
-    scripted_engines,
-)
+from desktop_app.local_server.engines.scripted import VOICES, ScriptedModel, scripted_engines
 from desktop_app.local_server.loading import VOICES as REAL_VOICES
 from desktop_app.local_server.server import FULL_FRAMES, MODEL, LocalServer
 from tests.harness.vendor import check_server_event
@@ -41,9 +34,9 @@ OURS = ("answer", "write", "recognise")
 """The names of a connection's tasks."""
 
 
-def serving(*replies: Sequence[str | FunctionCall], ears: ScriptedEars | None = None) -> LocalServer:
+def serving(*replies: Sequence[str | FunctionCall]) -> LocalServer:
     """Return a server whose engines do as they are told."""
-    engines = scripted_engines(ears=ears, model=ScriptedModel(*replies))
+    engines = scripted_engines(model=ScriptedModel(*replies))
     return LocalServer(engines, token=TOKEN, voices=VOICES)
 
 
@@ -245,123 +238,6 @@ async def test_closing_the_server_tells_the_clients() -> None:
     with pytest.raises(ConnectionClosed):
         await socket.recv()
     assert socket.close_code == 1001
-
-
-# --- the vendor's own client --------------------------------------------------------------------
-
-
-def vendor(server: LocalServer) -> openai.AsyncOpenAI:
-    base = server.url.removesuffix("/realtime")
-    return openai.AsyncOpenAI(api_key=TOKEN, base_url=base.replace("ws:", "http:"), websocket_base_url=base)
-
-
-async def next_of(connection: AsyncRealtimeConnection, kind: str) -> Any:
-    async with asyncio.timeout(WITHIN_S):
-        while (event := await connection.recv()).type != kind:
-            pass
-    return event
-
-
-def loud(ms: int) -> bytes:
-    samples = 0.4 * np.sin(2 * np.pi * 300 * np.arange(24 * ms) / 24_000)
-    return (samples * 32767).astype("<i2").tobytes()
-
-
-async def test_the_vendors_client_types_and_reads() -> None:
-    async with (
-        serving() as server,
-        vendor(server) as client,
-        client.realtime.connect(model=MODEL) as connection,
-    ):
-        created = await next_of(connection, "session.created")
-        assert created.session.type == "realtime"
-        await connection.session.update(session={"type": "realtime", "output_modalities": ["text"]})
-        content: Any = [{"type": "input_text", "text": "Hello?"}]
-        await connection.conversation.item.create(item={"type": "message", "role": "user", "content": content})
-        await connection.response.create(response={"metadata": {"turn": "1"}})
-        text = await next_of(connection, "response.output_text.done")
-        assert text.text == "You said: Hello?"
-        done = await next_of(connection, "response.done")
-        assert done.response.status == "completed"
-        assert done.response.metadata == {"turn": "1"}
-
-
-async def test_the_vendors_client_speaks_and_is_spoken_to() -> None:
-    """Hands free: the server hears the turn end, answers aloud, and is cut off."""
-    ears = ScriptedEars("What is two plus two?", "Stop.")
-    replies = [["It is four. ", "And " + "many more words. " * 50]]
-    async with (
-        serving(*replies, ears=ears) as server,
-        vendor(server) as client,
-        client.realtime.connect(model=MODEL) as connection,
-    ):
-        session: Any = {
-            "type": "realtime",
-            "audio": {"input": {"transcription": {"model": "any"}, "turn_detection": {"type": "server_vad"}}},
-        }
-        await connection.session.update(session=session)
-        speech = bytes(48 * 400) + loud(900) + bytes(48 * 700)
-        for start in range(0, len(speech), 4800):
-            block = base64.b64encode(speech[start : start + 4800]).decode()
-            await connection.input_audio_buffer.append(audio=block)
-        started = await next_of(connection, "input_audio_buffer.speech_started")
-        assert started.audio_start_ms == pytest.approx(100, abs=70)
-        assert (await next_of(connection, "input_audio_buffer.speech_stopped")).item_id == started.item_id
-        transcript = await next_of(connection, "conversation.item.input_audio_transcription.completed")
-        assert (transcript.item_id, transcript.transcript) == (started.item_id, "What is two plus two?")
-        delta = await next_of(connection, "response.output_audio.delta")
-        assert len(base64.b64decode(delta.delta)) == 4800
-        done = await next_of(connection, "response.done")
-        assert done.response.usage.output_tokens > 0
-        (item,) = done.response.output
-        await connection.conversation.item.truncate(
-            item_id=item.id, content_index=0, audio_end_ms=3 * WORD_MS, event_id="c-1"
-        )
-        assert (await next_of(connection, "conversation.item.truncated")).audio_end_ms == 3 * WORD_MS
-        await connection.conversation.item.retrieve(item_id=item.id)
-        kept = (await next_of(connection, "conversation.item.retrieved")).item.content[0]
-        assert kept.transcript is None
-        assert len(base64.b64decode(kept.audio)) == 3 * WORD_MS * 48
-
-
-async def test_the_vendors_client_cancels_and_is_told_what_it_did_wrong() -> None:
-    slow = ScriptedModel(["One. ", "Two. ", "Three. "] * 100, delay_s=0.01)
-    server = LocalServer(
-        scripted_engines(model=slow, speech=ScriptedSpeech(delay_s=0.01)), token=TOKEN, voices=VOICES
-    )
-    async with server, vendor(server) as client, client.realtime.connect(model=MODEL) as connection:
-        await connection.response.create()
-        await next_of(connection, "response.output_audio.delta")
-        await connection.response.create(event_id="c-2")
-        error = (await next_of(connection, "error")).error
-        assert (error.code, error.event_id) == ("conversation_already_has_active_response", "c-2")
-        await connection.response.cancel()
-        done = await next_of(connection, "response.done")
-        assert (done.response.status, done.response.status_details.reason) == ("cancelled", "client_cancelled")
-        await connection.response.cancel(event_id="c-3")
-        error = (await next_of(connection, "error")).error
-        assert (error.code, error.event_id) == ("response_cancel_not_active", "c-3")
-
-
-async def test_the_vendors_client_has_a_function_called() -> None:
-    call = FunctionCall("get_time", '{"zone": "here"}')
-    async with (
-        serving([call], ["It is noon."]) as server,
-        vendor(server) as client,
-        client.realtime.connect(model=MODEL) as connection,
-    ):
-        tool: Any = {"type": "function", "name": "get_time", "parameters": {"type": "object", "properties": {}}}
-        await connection.session.update(
-            session={"type": "realtime", "output_modalities": ["text"], "tools": [tool]}
-        )
-        await connection.response.create()
-        asked = await next_of(connection, "response.function_call_arguments.done")
-        assert (asked.name, json.loads(asked.arguments)) == ("get_time", {"zone": "here"})
-        await next_of(connection, "response.done")
-        output: Any = {"type": "function_call_output", "call_id": asked.call_id, "output": "12:00"}
-        await connection.conversation.item.create(item=output)
-        await connection.response.create()
-        assert (await next_of(connection, "response.output_text.done")).text == "It is noon."
 
 
 # --- as a process -------------------------------------------------------------------------------
