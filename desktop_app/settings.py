@@ -1,4 +1,7 @@
-"""What the user can set: one field per setting, with its default, its type and a line that explains it.
+"""What the user can set: one field per setting, with its default, its type and how it is shown.
+
+A field's `Setting` is its one declaration: the dialog is made of it, the file is checked against its range, and the
+help tells it. A setting without one has no place in the dialog.
 
 One human-readable file, written atomically. What this version does not know is kept; a value that does not fit its
 type falls back to the default and stays in the file until it is set anew, and the user is told. Keys never enter
@@ -13,9 +16,11 @@ import re
 import secrets
 import stat
 from dataclasses import dataclass, field, fields, replace
+from enum import Enum
 from itertools import count
+from math import inf, isfinite
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
@@ -34,42 +39,433 @@ INSTRUCTIONS = (
 )
 
 
+class Applies(Enum):
+    """When a change is in force."""
+
+    AT_ONCE = ""
+    AFTER_ANSWER = "Applies when no answer is under way."
+    NEXT_SESSION = "Applies with the next session."
+    NEXT_START = "Applies when Parley is started again."
+
+
+class Shown(Enum):
+    """The control of a setting whose type alone does not tell it."""
+
+    BY_TYPE = "by type"
+    """A switch, a number, a line of text, or a choice where there are choices."""
+    LONG_TEXT = "long text"
+    FOLDER = "folder"
+    LIST = "list"
+    """By a pane of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How a setting is shown, and what it may be."""
+
+    section: str
+    label: str
+    help: str = ""
+    shown: Shown = Shown.BY_TYPE
+    choices: tuple[tuple[str, str], ...] = ()
+    """Values and their words."""
+    typed: bool = False
+    """Other values than the choices may be typed."""
+    least: float | None = None
+    most: float | None = None
+    step: float = 1
+    unit: str = ""
+    off: str = ""
+    """What 0 is called where it means that there is no limit; it may lie outside the range."""
+    applies: Applies = Applies.AT_ONCE
+    only: tuple[tuple[str, tuple[object, ...]], ...] = ()
+    """Shown only while each of these settings has one of these values."""
+    reasoning_only: bool = False
+    """Any other than a reasoning model refuses it."""
+    remote_only: bool = False
+    """The offline assistant does not have it."""
+
+    def fits(self, value: object) -> bool:
+        """Return whether a value of the right type is one that can be set."""
+        if isinstance(value, bool | list | dict):
+            return True
+        if isinstance(value, int | float):
+            if not isfinite(value):
+                return False
+            low, high = -inf if self.least is None else self.least, inf if self.most is None else self.most
+            return low <= value <= high or (bool(self.off) and value == 0)
+        return self.typed or not self.choices or value in [choice for choice, _ in self.choices]
+
+
+def declare(default: Any, **declaration: Any) -> Any:
+    """Return a field with its default and its declaration."""
+    return field(default=default, metadata=_declaration(**declaration))
+
+
+def _declaration(**declaration: Any) -> dict[str, Setting]:
+    return {DECLARATION: Setting(**declaration)}
+
+
+DECLARATION = "setting"
+TALKING, TURNS, MODEL = "Conversation", "Turn taking", "Model"
+WRITING, SOUND = "Writing down", "Microphone and speaker"
+TOOLS, MCP, ENDPOINTS, COSTS = "Tools", "MCP servers", "Endpoints", "Costs"
+SECTIONS = (TALKING, TURNS, MODEL, WRITING, SOUND, TOOLS, MCP, ENDPOINTS, COSTS)
+"""In the order they are shown."""
+
+_FREE = ("turns.mode", ("hands_free", "manual"))
+_BY_LOUDNESS = (_FREE, ("turns.detection", ("server_vad",)))
+_CUT_SHARPLY = (("answers.truncation", ("retention",)),)
+
+
 @dataclass(frozen=True, slots=True)
 class AudioSettings:
     """Microphone and speaker."""
 
-    input_device: str = ""
-    """The microphone, by name or a part of it; empty: the system's default."""
-    output_device: str = ""
-    """The speaker, by name or a part of it; empty: the system's default."""
-    keep_microphone_warm: bool = False
-    """Keep the microphone open between talks: the first word needs no warm-up, but its light stays on."""
+    input_device: str = declare(
+        "",
+        section=SOUND,
+        label="Microphone",
+        help="By name or a part of it; empty: the system's default.",
+        typed=True,
+        choices=(("", "The system's default"),),
+        applies=Applies.NEXT_START,
+    )
+    output_device: str = declare(
+        "",
+        section=SOUND,
+        label="Speaker",
+        help="By name or a part of it; empty: the system's default.",
+        typed=True,
+        choices=(("", "The system's default"),),
+        applies=Applies.NEXT_START,
+    )
+    keep_microphone_warm: bool = declare(
+        False,
+        section=SOUND,
+        label="Keep the microphone open between talks",
+        help="The first word needs no warm-up, but the microphone's light stays on.",
+        applies=Applies.NEXT_START,
+    )
+    noise_reduction: str = declare(
+        "near_field",
+        section=SOUND,
+        label="Noise reduction",
+        help="Done by the server before it listens.",
+        choices=(("near_field", "For a headset"), ("far_field", "For a laptop or a room"), ("off", "None")),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
     """Whom to talk to."""
 
-    endpoint: str = ""
-    """`local`, `openai`, the name of a profile, or an address; empty: as the environment says."""
-    profiles: list[Any] = field(default_factory=list)
-    """Endpoints with names of their own, without their keys; see `endpoints.Profile`."""
-    model: str = ""
-    """The model of a remote endpoint; empty: its default."""
-    instructions: str = INSTRUCTIONS
-    """What the assistant is told about how to answer."""
-    language: str = ""
-    """The language spoken, as an ISO 639-1 code, for writing down what was said; empty: recognised."""
+    endpoint: str = declare(
+        "",
+        section=ENDPOINTS,
+        label="Talk to",
+        help="One of these, or an address that begins with https:// or wss://.",
+        typed=True,
+        choices=(("", "As the environment says"), ("local", "The offline assistant"), ("openai", "OpenAI")),
+        applies=Applies.NEXT_START,
+    )
+    profiles: list[Any] = field(
+        default_factory=list,
+        metadata=_declaration(
+            shown=Shown.LIST,
+            section=ENDPOINTS,
+            label="Endpoints with names of their own",
+            help="Azure and other services that speak the protocol. Keys are kept elsewhere, never in this file.",
+            applies=Applies.NEXT_START,
+        ),
+    )
+    model: str = declare(
+        "",
+        section=MODEL,
+        label="Model",
+        help="One of these, or another one by its name; empty: the endpoint's default.",
+        typed=True,
+        applies=Applies.NEXT_SESSION,
+        remote_only=True,
+    )
+    instructions: str = declare(
+        INSTRUCTIONS,
+        section=TALKING,
+        label="Instructions",
+        help="What the assistant is told about how to answer. Changing them makes the next answer dearer: what the "
+        "server had remembered of the conversation is read anew.",
+        shown=Shown.LONG_TEXT,
+    )
+    language: str = declare(
+        "",
+        section=WRITING,
+        label="Language you speak",
+        help="As a code of two letters such as en or de; empty: recognised.",
+        typed=True,
+        choices=(
+            ("", "Recognised"), ("en", "English"), ("de", "German"), ("es", "Spanish"), ("fr", "French"),
+            ("it", "Italian"), ("ja", "Japanese"), ("ko", "Korean"), ("nl", "Dutch"), ("pl", "Polish"),
+            ("pt", "Portuguese"), ("tr", "Turkish"), ("uk", "Ukrainian"), ("zh", "Chinese"),
+        ),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
     """The offline assistant."""
 
-    chat_url: str = ""
-    """The base address of a chat endpoint that answers for it, such as http://127.0.0.1:11434/v1; empty: none."""
-    chat_model: str = ""
-    """The model at that endpoint; empty: its first one."""
+    chat_url: str = declare(
+        "",
+        section=ENDPOINTS,
+        label="Chat server of the offline assistant",
+        help="Answers what it cannot, such as http://127.0.0.1:11434/v1; empty: none.",
+        applies=Applies.NEXT_START,
+    )
+    chat_model: str = declare(
+        "",
+        section=ENDPOINTS,
+        label="Model of that chat server",
+        help="Empty: its first one.",
+        applies=Applies.NEXT_START,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """How a turn begins and ends."""
+
+    mode: str = declare(
+        "talk",
+        section=TURNS,
+        label="How you talk",
+        choices=(
+            ("talk", "Push to talk"),
+            ("hands_free", "Hands-free"),
+            ("manual", "Hands-free, I start answers"),
+        ),
+    )
+    detection: str = declare(
+        "server_vad",
+        section=TURNS,
+        label="How the end of a turn is recognised",
+        help="By its meaning, a thought may have pauses; the offline assistant goes by loudness.",
+        choices=(("server_vad", "By loudness and silence"), ("semantic_vad", "By its meaning")),
+        only=(_FREE,),
+    )
+    threshold: float = declare(
+        0.5,
+        section=TURNS,
+        label="How loud a voice must be",
+        help="Higher for a noisy room.",
+        least=0.0,
+        most=1.0,
+        step=0.05,
+        only=_BY_LOUDNESS,
+    )
+    prefix_padding_ms: int = declare(
+        300,
+        section=TURNS,
+        label="Kept from before the first sound",
+        least=0,
+        most=2_000,
+        step=50,
+        unit="ms",
+        only=_BY_LOUDNESS,
+    )
+    silence_ms: int = declare(
+        500,
+        section=TURNS,
+        label="Silence that ends a turn",
+        help="Longer, if you are interrupted while you think.",
+        least=100,
+        most=5_000,
+        step=50,
+        unit="ms",
+        only=_BY_LOUDNESS,
+    )
+    eagerness: str = declare(
+        "auto",
+        section=TURNS,
+        label="Eagerness to answer",
+        help="How long it waits at most for you to go on: 8, 4 or 2 seconds.",
+        choices=(("auto", "As the server thinks"), ("low", "Patient"), ("medium", "Medium"), ("high", "Eager")),
+        only=(_FREE, ("turns.detection", ("semantic_vad",))),
+    )
+    idle_timeout_s: int = declare(
+        0,
+        section=TURNS,
+        label="Ask whether I am still there after",
+        help="At most twice in a row.",
+        least=5,
+        most=30,
+        unit="s",
+        off="Never",
+        only=(("turns.mode", ("hands_free",)), ("turns.detection", ("server_vad",))),
+    )
+    interrupt: bool = declare(
+        True,
+        section=TURNS,
+        label="My voice interrupts the answer",
+        only=(("turns.mode", ("hands_free",)),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSettings:
+    """What answers are like."""
+
+    modality: str = declare(
+        "audio",
+        section=TALKING,
+        label="Answers",
+        help="A single one in writing: the switch beside the line.",
+        choices=(("audio", "Spoken"), ("text", "In writing")),
+    )
+    speed: float = declare(
+        1.0,
+        section=TALKING,
+        label="How fast it speaks",
+        least=0.25,
+        most=1.5,
+        step=0.05,
+        unit="×",
+        applies=Applies.AFTER_ANSWER,
+    )
+    reasoning_effort: str = declare(
+        "",
+        section=MODEL,
+        label="Reasoning effort",
+        help="More thinking answers later.",
+        choices=(
+            ("", "The model's own"), ("none", "None"), ("minimal", "Minimal"), ("low", "Low"), ("medium", "Medium"),
+            ("high", "High"), ("xhigh", "Very high"),
+        ),
+        reasoning_only=True,
+    )  # fmt: skip
+    parallel_tools: str = declare(
+        "",
+        section=MODEL,
+        label="Several tools at once",
+        choices=(("", "The model's own"), ("on", "Allowed"), ("off", "One after the other")),
+        reasoning_only=True,
+    )
+    max_tokens: int = declare(
+        0,
+        section=MODEL,
+        label="Longest answer",
+        help="Counts speech and calls of tools; a longer answer is cut.",
+        least=1,
+        most=4_096,
+        step=50,
+        unit="tokens",
+        off="No limit",
+    )
+    truncation: str = declare(
+        "auto",
+        section=MODEL,
+        label="When the conversation gets too long",
+        choices=(
+            ("auto", "Forget the oldest"),
+            ("retention", "Forget more at once: cheaper"),
+            ("disabled", "Forget nothing, and fail"),
+        ),
+    )
+    retention_ratio: float = declare(
+        0.8,
+        section=MODEL,
+        label="How much is kept then",
+        least=0.0,
+        most=1.0,
+        step=0.05,
+        only=_CUT_SHARPLY,
+    )
+    retention_tokens: int = declare(
+        8_000,
+        section=MODEL,
+        label="The most that is kept of what was said",
+        least=500,
+        most=100_000,
+        step=500,
+        unit="tokens",
+        off="No limit",
+        only=_CUT_SHARPLY,
+    )
+    tracing: bool = declare(
+        False,
+        section=MODEL,
+        label="Let the server keep a trace",
+        help="For whoever wants to look at what happened, in the service's own dashboard.",
+        applies=Applies.NEXT_SESSION,
+        remote_only=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionSettings:
+    """How what the user says is written down."""
+
+    model: str = declare(
+        "",
+        section=WRITING,
+        label="Model that writes down what you say",
+        help="It only writes: the assistant hears you itself. It is billed by itself.",
+        typed=True,
+        choices=(("", "The endpoint's own"), ("off", "None: nothing is written down")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSettings:
+    """What the assistant may do."""
+
+    off: list[str] = field(
+        default_factory=list,
+        metadata=_declaration(
+            shown=Shown.LIST,
+            section=TOOLS,
+            label="Tools that are switched off",
+        ),
+    )
+    trusted: list[str] = field(
+        default_factory=list,
+        metadata=_declaration(
+            shown=Shown.LIST,
+            section=TOOLS,
+            label="Tools that need not ask",
+        ),
+    )
+    notes_folder: str = declare(
+        "",
+        section=TOOLS,
+        label="Folder for notes",
+        help="Empty: in Parley's own folder.",
+        shown=Shown.FOLDER,
+        applies=Applies.NEXT_START,
+    )
+    mcp: str = declare(
+        "",
+        section=MCP,
+        label="MCP servers",
+        help="The JSON that other programs use.",
+        shown=Shown.LIST,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CostSettings:
+    """What may be spent."""
+
+    budget_usd: float = declare(
+        0.0,
+        section=COSTS,
+        label="Budget for a day",
+        help="When it is reached, no new turn begins until you say so.",
+        least=0.01,
+        most=10_000.0,
+        step=0.5,
+        unit="US$",
+        off="None",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +477,75 @@ class Settings:
     local: LocalSettings = field(default_factory=LocalSettings)
     voices: dict[str, str] = field(default_factory=dict)
     """The voice chosen last, by endpoint."""
+    presets: dict[str, str] = field(default_factory=dict)
+    """Instructions the user keeps, by name."""
+    turns: TurnSettings = field(default_factory=TurnSettings)
+    answers: AnswerSettings = field(default_factory=AnswerSettings)
+    transcription: TranscriptionSettings = field(default_factory=TranscriptionSettings)
+    tools: ToolSettings = field(default_factory=ToolSettings)
+    costs: CostSettings = field(default_factory=CostSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A setting by its name, such as `audio.input_device`."""
+
+    name: str
+    kind: type
+    default: Any
+    setting: Setting
+
+
+def declared_settings() -> tuple[Declared, ...]:
+    """Return all settings that are shown, section by section."""
+    found = []
+    for area, default in _areas(Settings()):
+        kinds = get_type_hints(type(default))
+        for member in fields(default):
+            if DECLARATION in member.metadata:
+                value = getattr(default, member.name)
+                kind = get_origin(kinds[member.name]) or kinds[member.name]
+                found.append(Declared(f"{area}.{member.name}", kind, value, member.metadata[DECLARATION]))
+    return tuple(sorted(found, key=lambda one: SECTIONS.index(one.setting.section)))
+
+
+def values_of(settings: Settings) -> dict[str, Any]:
+    """Return the value of every declared setting by its name, and the voices and presets, which the user names."""
+    values: dict[str, Any] = {one.name: read_value(settings, one.name) for one in declared_settings()}
+    return values | {"voices": dict(settings.voices), "presets": dict(settings.presets)}
+
+
+def read_value(settings: Settings, name: str) -> Any:
+    """Return the value of a setting by its name."""
+    value: Any = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def with_value(settings: Settings, name: str, value: Any) -> Settings:
+    """Return the settings with one changed.
+
+    Raises `SettingsError` for a name that is none, and for a value that does not fit.
+    """
+    area, _, member = name.partition(".")
+    try:
+        default = read_value(Settings(), name)
+    except AttributeError:
+        raise SettingsError(f"There is no setting called «{name}».") from None
+    if not member:
+        fitting: Any = {k: v for k, v in dict(value).items() if isinstance(v, str)}
+        return replace(settings, **{area: fitting})
+    part = getattr(settings, area)
+    good, misfits = _fitting(type(part)(), {member: value})
+    if misfits:
+        raise SettingsError(f"This does not fit here: {str(value)[:80]}", f"The default is {default}.")
+    return replace(settings, **{area: replace(part, **good)})
+
+
+def _areas(settings: Settings) -> list[tuple[str, Any]]:
+    parts = [(area.name, getattr(settings, area.name)) for area in fields(settings)]
+    return [(name, part) for name, part in parts if not isinstance(part, dict)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +690,18 @@ def _fitting(default: Any, given: dict[str, Any]) -> tuple[dict[str, Any], dict[
     """Return the values that fit the types of `default`'s fields, and the defaults of those that do not."""
     good: dict[str, Any] = {}
     misfits: dict[str, Any] = {}
+    members = {member.name: member for member in fields(default)}
     for name, kind in get_type_hints(type(default)).items():
         if name not in given:
             continue
         try:
-            good[name] = msgspec.convert(given[name], kind)
+            value = msgspec.convert(given[name], kind)
         except msgspec.ValidationError:
+            misfits[name] = getattr(default, name)
+            continue
+        declaration = members[name].metadata.get(DECLARATION)
+        if declaration is None or declaration.fits(value):
+            good[name] = value
+        else:
             misfits[name] = getattr(default, name)
     return good, misfits

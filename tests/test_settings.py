@@ -17,13 +17,18 @@ from desktop_app.settings import (
     FILE_NAME,
     INSTALL_FILE,
     MAX_BYTES,
+    SECTIONS,
     AudioSettings,
     ConnectionSettings,
     Loaded,
     LocalSettings,
     Settings,
     SettingsFile,
+    declared_settings,
     install_id,
+    read_value,
+    values_of,
+    with_value,
 )
 
 OURS = Settings(
@@ -310,3 +315,76 @@ def test_an_id_that_is_none_is_made_anew(content: bytes, tmp_path: Path) -> None
 
     assert len(fresh) == 32
     assert install_id(tmp_path) == fresh
+
+
+# --- declarations -------------------------------------------------------------------------------
+
+
+def test_every_setting_has_one_declaration_and_its_default_fits_it() -> None:
+    declared = declared_settings()
+    assert [one.name for one in declared] == list(dict.fromkeys(one.name for one in declared))
+    assert {one.setting.section for one in declared} == set(SECTIONS)
+    for one in declared:
+        assert one.setting.label, one.name
+        assert isinstance(one.default, one.kind), one.name
+        assert one.setting.fits(one.default), one.name
+        assert read_value(Settings(), one.name) == one.default
+
+
+def test_what_a_setting_depends_on_exists_and_can_have_the_value() -> None:
+    declared = {one.name: one for one in declared_settings()}
+    for one in declared.values():
+        for name, values in one.setting.only:
+            assert all(declared[name].setting.fits(value) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("area", "name", "value"),
+    [
+        ("turns", "threshold", 1.2),
+        ("turns", "mode", "telepathy"),
+        ("turns", "idle_timeout_s", 3),
+        ("answers", "speed", -1),
+        ("answers", "max_tokens", 5_000),
+        ("costs", "budget_usd", -0.5),
+    ],
+)
+def test_a_value_out_of_its_range_falls_back_and_is_named(area: str, name: str, value: Any, tmp_path: Path) -> None:
+    put(tmp_path, {area: {name: value}})
+    loaded = SettingsFile(tmp_path).load()
+    assert loaded.settings == Settings()
+    assert f"{area}.{name}" in loaded.notices[0].text
+    with pytest.raises(SettingsError):
+        with_value(Settings(), f"{area}.{name}", value)
+
+
+def test_a_limit_can_be_switched_off_although_nought_lies_outside_its_range() -> None:
+    assert with_value(Settings(), "turns.idle_timeout_s", 0) == Settings()
+    assert read_value(with_value(Settings(), "turns.idle_timeout_s", 30), "turns.idle_timeout_s") == 30
+
+
+def test_a_value_is_changed_by_its_name() -> None:
+    changed = with_value(Settings(), "connection.model", "gpt-of-next-year")
+    assert changed == replace(Settings(), connection=ConnectionSettings(model="gpt-of-next-year"))
+    assert with_value(changed, "presets", {"a": "Be brief.", "b": 5}).presets == {"a": "Be brief."}
+    for name in ("nobody", "turns.nobody", "", "turns.mode.x"):
+        with pytest.raises(SettingsError):
+            with_value(Settings(), name, "x")
+    with pytest.raises(SettingsError):
+        with_value(Settings(), "turns.threshold", "loud")
+
+
+def test_everything_there_and_back(tmp_path: Path) -> None:
+    odd: Settings = Settings()
+    for name, value in (
+        ("answers.speed", 1.25),
+        ("turns.mode", "manual"),
+        ("tools.off", ["volume"]),
+        ("costs.budget_usd", 2.5),
+        ("presets", {"Pirate": "Talk like one."}),
+    ):
+        odd = with_value(odd, name, value)
+    SettingsFile(tmp_path).save(odd)
+    assert SettingsFile(tmp_path).load() == Loaded(odd)
+    assert values_of(odd)["turns.mode"] == "manual"
+    assert values_of(odd)["presets"] == {"Pirate": "Talk like one."}
