@@ -115,7 +115,9 @@ class Speech:
     truncated: bool = False
 
     def begin(self, text: str) -> None:
-        """The audio that follows speaks these words."""
+        """The audio that follows speaks these words; after a truncation nobody hears them any more."""
+        if self.truncated:
+            return
         self.complete()
         self.spans.append(Span(text, self.length_ms, self.length_ms))
 

@@ -747,6 +747,19 @@ def test_truncation_of_an_answer_that_is_still_being_made() -> None:
     assert talk.context()[1] == ("assistant", "one two")
 
 
+def test_what_comes_after_a_truncation_was_never_heard() -> None:
+    """A client may truncate and let the response run to its end: then nobody plays the rest."""
+    talk = Talk().update().write("Tell me.")
+    response = talk.ask()
+    talk.answer(response, "one two three four", 1000, end=False)
+    item_id = talk.last(wire.ResponseOutputItemAdded).item.id or ""
+    talk.do(truncate(item_id, 500))
+    talk.answer(response, " five six seven", 1000)
+    assert talk.last(wire.ResponseDone).response.status == "completed"
+    talk.write("Next.", "u2").ask()
+    assert talk.context()[1] == ("assistant", "one two")
+
+
 def test_a_cancelled_answer_is_remembered_as_far_as_it_was_sent() -> None:
     talk = Talk().update().write("Tell me.")
     response = talk.ask()
