@@ -20,13 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
 import qasync
-from msgspec import UNSET
 from platformdirs import user_data_path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from desktop_app import endpoints, media
+from desktop_app import endpoints, media, wishes
 from desktop_app.audio.microphone import Microphone
 from desktop_app.audio.speaker import Speaker
 from desktop_app.books import Books
@@ -37,9 +37,10 @@ from desktop_app.endpoints import Choice, Endpoint
 from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity, ToolError
 from desktop_app.local_process import LocalServer, Report, command
 from desktop_app.options import Options
-from desktop_app.protocol import session_config as sc
+from desktop_app.protocol.dialects import Dialect
+from desktop_app.protocol.session_config import SessionConfig
 from desktop_app.session import Session
-from desktop_app.settings import Settings, SettingsFile, install_id
+from desktop_app.settings import Settings, SettingsFile, install_id, with_value
 from desktop_app.tasks import end_tasks, start_task
 from desktop_app.tools.tool import Picture
 from desktop_app.transport import WebSocketTransport
@@ -49,8 +50,6 @@ from desktop_app.ui.talk_key import DEBOUNCE_MS
 from desktop_app.workshop import Workshop
 
 LEVEL_INTERVAL_MS = 50
-_OFFLINE_LANGUAGE = "en"
-"""The one it answers in; to guess it anew in every short question would err now and then."""
 
 _log = logging.getLogger(__name__)
 
@@ -122,18 +121,26 @@ class Program:
             clipboard=QtClipboard(),
             open_address=open_address,
             take_screenshot=_take_screenshot,
+            notes_folder=Path(settings.tools.notes_folder).expanduser() if settings.tools.notes_folder else None,
+            switched_off=settings.tools.off,
+            trusted=settings.tools.trusted,
         )
         self._books = Books(
             folder,
             window,
             lambda reached: self._handle(inputs.BudgetReached(reached)),
             model=choice.model,
-            transcriber=choice.transcription_model,
+            transcriber=settings.transcription.model or choice.transcription_model,
+            budget_usd=settings.costs.budget_usd,
         )
         voice = options.voice or settings.voices.get(choice.name, "") or choice.voices[0]
         self._session = Session(
             Conversation(
-                _session_config(choice, settings), voice=voice, voices=choice.voices, jitter=random.random
+                wishes.session_config(settings, choice),
+                voice=voice,
+                voices=choice.voices,
+                jitter=random.random,
+                titles=not choice.local and choice.dialect is Dialect.GA,
             ),
             transport=self._transport,
             speaker=self._speaker,
@@ -155,7 +162,7 @@ class Program:
         self._level_timer.timeout.connect(lambda: self._window.set_level(self._microphone.level))
         self._level_timer.start()
         self._books.open()
-        self._workshop.open(mcp_config="")
+        self._workshop.open(self._settings.tools.mcp)
         self._handle(inputs.ConnectAsked())
         # Importing PortAudio takes 0.2 s: now, rather than when the first word is spoken.
         self._speaker.prepare()
@@ -199,6 +206,12 @@ class Program:
         window.server_copy_asked.connect(lambda item: handle(inputs.ServerCopyAsked(item)))
         window.resend_asked.connect(lambda item, text: handle(inputs.ResendAsked(item, text)))
         window.consent_given.connect(lambda *answer: handle(inputs.ConsentGiven(*answer)))
+        window.summary_asked.connect(lambda: handle(inputs.AsideAsked(inputs.AsideKind.SUMMARY)))
+        window.replies_asked.connect(lambda: handle(inputs.AsideAsked(inputs.AsideKind.REPLIES)))
+        window.mode_chosen.connect(lambda mode: self._set("turns.mode", mode))
+        window.muted_chosen.connect(lambda muted: handle(inputs.Muted(muted)))
+        window.session_shown.connect(self._session_shown)
+        window.answer_asked.connect(lambda: handle(inputs.AnswerAsked()))
         window.voice_chosen.connect(self._voice_chosen)
         window.new_conversation_asked.connect(self._begin_anew)
         window.reconnect_asked.connect(lambda: handle(inputs.ConnectAsked()))
@@ -207,6 +220,36 @@ class Program:
     def _voice_chosen(self, voice: str) -> None:
         self._handle(inputs.VoiceChosen(voice))
         self._save(replace(self._settings, voices={**self._settings.voices, self._choice.name: voice}))
+
+    def _set(self, name: str, value: object) -> None:
+        """Take a changed setting, keep it, and have it in force where that can be at once."""
+        self._save(with_value(self._settings, name, value))
+        settings = self._settings
+        self._handle(inputs.SessionChosen(self._session_wish()))
+        match name:
+            case "connection.model" if not self._choice.local:
+                self._choice = replace(self._choice, model=str(value) or self._choice.model)
+                self._books.model = self._choice.model
+                self._handle(inputs.RenewalAsked())
+            case "tools.off" | "tools.trusted":
+                self._workshop.switch(off=settings.tools.off, trusted=settings.tools.trusted)
+            case "tools.mcp":
+                self._workshop.use_mcp(settings.tools.mcp)
+            case "costs.budget_usd":
+                self._books.set_budget(settings.costs.budget_usd)
+            case "local.chat_url" | "local.chat_model":
+                start_task(self._restart_local(), name="another brain")
+
+    def _session_shown(self, config: SessionConfig) -> None:
+        """Follow what the core says is in force: a refused setting goes back, in the file as well."""
+        settings = wishes.put_back(self._settings, config, self._choice)
+        if settings != self._settings:
+            self._save(settings)
+
+    def _session_wish(self) -> SessionConfig:
+        """Return what a session is to be, with the tools there are."""
+        tools = [offer.tool for offer in self._workshop.offers()]
+        return msgspec.structs.replace(wishes.session_config(self._settings, self._choice), tools=tools)
 
     def _save(self, settings: Settings) -> None:
         self._settings = settings
@@ -339,25 +382,6 @@ def _choose(window: MainWindow, options: Options, settings: Settings, installati
     except ParleyError as error:
         window.show_notice(Notice.of(error))
         return endpoints.choose(endpoints.LOCAL, model="", environment={})
-
-
-def _session_config(choice: Choice, settings: Settings) -> sc.SessionConfig:
-    """Return what every session is configured with: push to talk, spoken answers, the user's words written down."""
-    model = choice.transcription_model
-    transcription = sc.Transcription(
-        model=model, language=settings.connection.language or (_OFFLINE_LANGUAGE if choice.local else UNSET)
-    )
-    audio_input = sc.AudioInput(
-        format=sc.PCM_24K,
-        transcription=transcription if model else UNSET,
-        turn_detection=None,
-        noise_reduction=sc.NoiseReduction(type="near_field"),
-    )
-    return sc.SessionConfig(
-        output_modalities=["audio"],
-        instructions=settings.connection.instructions,
-        audio=sc.AudioConfig(input=audio_input, output=sc.AudioOutput(format=sc.PCM_24K)),
-    )
 
 
 def _end_on_signals(closing: asyncio.Event) -> None:

@@ -79,8 +79,12 @@ class Workshop:
 
     def offer(self) -> None:
         """Tell the core which tools there are now."""
+        self._post(ToolsOffered(self.offers()))
+
+    def offers(self) -> tuple[ToolOffer, ...]:
+        """Return the tools there are, and whether each asks."""
         tools = [tool for tool in self.toolbox.as_session_tools() if tool.name not in self._switched_off]
-        self._post(ToolsOffered(tuple(ToolOffer(tool, asks=self._asks(str(tool.name))) for tool in tools)))
+        return tuple(ToolOffer(tool, asks=self._asks(str(tool.name))) for tool in tools)
 
     def switch(self, *, off: Sequence[str], trusted: Sequence[str]) -> None:
         """Have these tools switched off, and these never ask."""

@@ -149,6 +149,8 @@ class MainWindow(QMainWindow):
     summary_asked = Signal()
     replies_asked = Signal()
     """Suggestions for what the user could say."""
+    session_shown = Signal(object)
+    """The `SessionConfig` that is in force or asked for; a refused setting was put back in it."""
     notice_acted = Signal(object)
     """The button of a notice was pressed that only the program can act on."""
     consent_given = Signal(str, bool, bool)
@@ -280,6 +282,7 @@ class MainWindow(QMainWindow):
         self._answer_action.setEnabled(self._mode is TalkMode.MANUAL)
         self._composer.set_always_written(config.output_modalities == ["text"])
         self._show_status()
+        self.session_shown.emit(config)
 
     def show_connection(self, info: ConnectionInfo) -> None:
         """Show what is known of the session."""

@@ -1,0 +1,96 @@
+"""What the user has set, as a session: there, and back when a server refuses it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from desktop_app import endpoints, wishes
+from desktop_app.protocol import session_config as sc
+from desktop_app.settings import AnswerSettings, Settings, TurnSettings, with_value
+
+REMOTE = endpoints.choose("openai", model="", environment={"OPENAI_API_KEY": "k"})
+OLDER = endpoints.choose("openai", model="gpt-realtime", environment={"OPENAI_API_KEY": "k"})
+LOCAL = endpoints.choose("local", model="", environment={})
+
+CHANGED = [
+    ("connection.instructions", "Speak like a pirate."),
+    ("answers.modality", "text"),
+    ("answers.speed", 1.25),
+    ("answers.max_tokens", 500),
+    ("answers.truncation", "disabled"),
+    ("answers.tracing", True),
+    ("answers.reasoning_effort", "high"),
+    ("answers.parallel_tools", "off"),
+    ("audio.noise_reduction", "off"),
+    ("audio.noise_reduction", "far_field"),
+    ("transcription.model", "off"),
+    ("transcription.model", "whisper-1"),
+    ("turns.mode", "hands_free"),
+    ("turns.mode", "manual"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), CHANGED)
+def test_each_setting_reaches_the_session_and_goes_back_when_refused(name: str, value: object) -> None:
+    before = Settings()
+    after = with_value(before, name, value)
+    asked, in_force = wishes.session_config(after, REMOTE), wishes.session_config(before, REMOTE)
+    assert asked != in_force
+    returned = wishes.put_back(after, in_force, REMOTE)
+    assert wishes.session_config(returned, REMOTE) == in_force
+    assert wishes.put_back(after, asked, REMOTE) == after, "what is in force stays"
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        TurnSettings(mode="hands_free", threshold=0.7, prefix_padding_ms=100, silence_ms=900, idle_timeout_s=10),
+        TurnSettings(mode="hands_free", detection="semantic_vad", eagerness="low", interrupt=False),
+        TurnSettings(mode="manual"),
+        TurnSettings(mode="manual", detection="semantic_vad"),
+    ],
+)
+def test_turn_taking_is_read_back_from_what_is_in_force(turns: TurnSettings) -> None:
+    in_force = wishes.session_config(replace(Settings(), turns=turns), REMOTE)
+    returned = wishes.put_back(Settings(), in_force, REMOTE)
+    assert wishes.turn_detection(returned.turns) == wishes.turn_detection(turns)
+
+
+def test_every_field_of_the_turn_detection_is_sent() -> None:
+    for detection in ("server_vad", "semantic_vad"):
+        vad = wishes.turn_detection(TurnSettings(mode="hands_free", detection=detection))
+        assert vad is not None
+        assert UNSET not in msgspec.structs.astuple(vad), "silent defaults differ per model"
+
+
+def test_asking_in_vain_is_given_up_for_this_session_only() -> None:
+    settings = replace(Settings(), turns=TurnSettings(mode="hands_free", idle_timeout_s=10))
+    quiet = replace(settings, turns=replace(settings.turns, idle_timeout_s=0))
+    assert wishes.put_back(settings, wishes.session_config(quiet, REMOTE), REMOTE) == settings
+
+
+def test_manual_answers_neither_begin_nor_interrupt_by_themselves() -> None:
+    vad = wishes.turn_detection(TurnSettings(mode="manual"))
+    assert isinstance(vad, sc.ServerVad)
+    assert (vad.create_response, vad.interrupt_response) == (False, False)
+
+
+def test_only_a_reasoning_model_is_asked_to_reason() -> None:
+    wanted = replace(Settings(), answers=AnswerSettings(reasoning_effort="high", parallel_tools="on", tracing=True))
+    assert wishes.session_config(wanted, REMOTE).reasoning == sc.Reasoning(effort="high")
+    assert wishes.session_config(wanted, REMOTE).parallel_tool_calls is True
+    for choice in (OLDER, LOCAL):
+        config = wishes.session_config(wanted, choice)
+        assert (config.reasoning, config.parallel_tool_calls) == (UNSET, UNSET)
+    assert wishes.session_config(wanted, LOCAL).tracing is UNSET
+
+
+def test_the_offline_assistant_is_told_its_language() -> None:
+    audio = wishes.session_config(Settings(), LOCAL).audio
+    assert audio is not UNSET
+    assert audio.input is not UNSET
+    assert audio.input.transcription == sc.Transcription(model=LOCAL.transcription_model, language="en")
