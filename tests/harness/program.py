@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,7 +78,15 @@ def start_program(
     """
     command = [sys.executable, str(ROOT / "packaging" / "dev.py"), "run", "--"]
     command += ["--profile", str(profile), "--log-level", "info", *arguments]
-    surroundings: dict[str, str | None] = {
+    with log.open("wb") as written:
+        return processes.start(command, env=surroundings(sound, screen, env), stdout=written, stderr=written)
+
+
+def surroundings(
+    sound: VirtualSound, screen: VirtualScreen, env: Mapping[str, str | None] | None = None
+) -> dict[str, str | None]:
+    """Return what the program finds in its environment: this sound card and screen, no key of ours, and `env`."""
+    return {
         **sound.env,
         **screen.env,
         "OPENAI_API_KEY": None,
@@ -85,5 +94,3 @@ def start_program(
         "QT_QPA_PLATFORM": None,
         **(env or {}),
     }
-    with log.open("wb") as written:
-        return processes.start(command, env=surroundings, stdout=written, stderr=written)
