@@ -389,6 +389,8 @@ class ScriptedServer:
         """The handshakes, refused ones too: path and headers."""
         self.received: list[Received] = []
         """All client events in order of arrival."""
+        self.frames: list[str] = []
+        """The same as they came, text for text."""
         self.unreadable: list[str] = []
         """Frames that are no client events, and why."""
 
@@ -491,6 +493,7 @@ class ScriptedServer:
             self.unreadable.append(str(problem))
             return
         self.received.append(Received(at_s, event, caller.number))
+        self.frames.append(str(frame))
         caller.arrived.put_nowait(event)
 
 
