@@ -141,7 +141,7 @@ def trace(recorder: Recorder, reply: bytes, since_s: float) -> Trace | None:
     if not sounding.size:
         return None
     first, last = int(sounding[0]), int(sounding[-1])
-    heard = position_of(samples[max(first, last + 1 - RATE_HZ * 30 // 1000) : last + 1], reply)
+    heard = position_of(samples[first : last + 1], reply)
     return Trace(
         recorder.time_of(start + first),
         recorder.time_of(start + last + 1),
@@ -157,18 +157,28 @@ def gaps_ms(samples: Samples) -> float:
     return float(distances[distances >= RATE_HZ // 500].sum()) * 1000 / RATE_HZ
 
 
-def position_of(end: Samples, reply: bytes) -> int:
-    """Return how many samples of the reply there are up to and with this piece of it."""
+def position_of(sounded: Samples, reply: bytes) -> int:
+    """Return how many samples of the reply there are up to and with the last of these.
+
+    The last 30 ms tell it; where a busy machine left a hole in them, what came after the hole must do.
+    """
     whole = np.frombuffer(reply, "<i2").astype(np.float64)
-    piece = end.astype(np.float64)
+    likeness = 0.0
+    for piece_ms in (30, 10, 3):
+        piece = sounded[-RATE_HZ * piece_ms // 1000 :].astype(np.float64)
+        at, likeness = _find(piece, whole)
+        if likeness > 0.9:
+            return at + len(piece)
+    raise RuntimeError(f"What sounded last is nothing of the reply (correlation {likeness:.2f}).")
+
+
+def _find(piece: NDArray[np.float64], whole: NDArray[np.float64]) -> tuple[int, float]:
+    """Return where a piece is most like the whole, and how like: 1 is the same."""
     size = 1 << (len(whole) + len(piece)).bit_length()
     correlation = np.fft.irfft(np.fft.rfft(whole, size) * np.conj(np.fft.rfft(piece, size)), size)
     at = int(np.argmax(correlation[: len(whole)]))
     there = whole[at : at + len(piece)]
-    likeness = float(there @ piece[: len(there)] / (np.linalg.norm(there) * np.linalg.norm(piece) + 1))
-    if likeness < 0.9:
-        raise RuntimeError(f"What sounded last is nothing of the reply (correlation {likeness:.2f}).")
-    return at + len(piece)
+    return at, float(there @ piece[: len(there)] / (np.linalg.norm(there) * np.linalg.norm(piece) + 1))
 
 
 def lost_ms(recorder: Recorder, reply: bytes, since_s: float) -> float:
