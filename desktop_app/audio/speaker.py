@@ -28,6 +28,10 @@ LATENCY_S = 0.04
 DEEPEST_S = 0.16
 """How far the depth is doubled, stream by stream, when the device had to wait for us."""
 
+CALM_REPLIES = 10
+"""After so many replies in a row without a wait the depth is halved again: what made it necessary may have been the
+start of another program, and a reply that comes in real time begins later by what is deeper."""
+
 FETCHED_S = 0.005
 """What still sounds after an abort: a device (or the mixer before it) fetches periods of about 10 ms and plays the
 one it has to its end. When in the period the abort comes is chance; half of it is what to expect."""
@@ -70,7 +74,8 @@ class Speaker:
         self._post = post
         self._sound = sound if sound is not None else sound_system()
         self._device = device
-        self._latency_s = latency_s
+        self._latency_s = self._shallowest_s = latency_s
+        self._calm_replies = 0
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._buffer = PlaybackBuffer(patience=_patience(latency_s))
@@ -111,13 +116,15 @@ class Speaker:
 
     def stop(self) -> tuple[Heard, ...]:
         """Be silent now, forget the queue; return what was heard of each unfinished part, in order."""
-        if self._stream is not None and self._running:
+        was_running, self._running = self._running, False
+        if self._stream is not None and was_running:
             self._stream.abort()
         heard = self._buffer.clear(self._clock() + FETCHED_S)
-        self._running = self._searching = False
+        self._searching = False
         self._refused.clear()
         self._events.drain()  # what ended before this moment is told before it
-        self._deepen_if_needed()
+        if was_running:
+            self._adapt_depth()
         self._later(IDLE_S, self._give_back)
         return heard
 
@@ -196,17 +203,29 @@ class Speaker:
             self._stream.abort()
             self._running = False
             self._buffer.clear(self._clock())
-            self._deepen_if_needed()
+            self._adapt_depth()
             self._later(IDLE_S, self._give_back)
 
-    def _deepen_if_needed(self) -> None:
+    def _adapt_depth(self) -> None:
         """Take a deeper buffer from now on if the device ran dry: this machine is busier than the depth allows."""
-        if self._stream is None or not self._stream.underflows or self._latency_s >= DEEPEST_S:
+        if self._stream is None:
             return
-        self._latency_s = min(2 * self._latency_s, DEEPEST_S)
-        self._buffer.be_patient(_patience(self._latency_s))
-        self._close_stream()
-        self.prepare()
+        if self._stream.underflows:
+            self._stream.underflows = 0
+            self._calm_replies = 0
+            self._take_depth(min(2 * self._latency_s, max(DEEPEST_S, self._shallowest_s)))
+        elif self._latency_s > self._shallowest_s:
+            self._calm_replies += 1
+            if self._calm_replies >= CALM_REPLIES:
+                self._calm_replies = 0
+                self._take_depth(max(self._latency_s / 2, self._shallowest_s))
+
+    def _take_depth(self, latency_s: float) -> None:
+        if latency_s != self._latency_s:
+            self._latency_s = latency_s
+            self._buffer.be_patient(_patience(latency_s))
+            self._close_stream()
+            self.prepare()
 
     def _give_back(self) -> None:
         if not self._running:

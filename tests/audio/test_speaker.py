@@ -11,7 +11,7 @@ import pytest
 
 from desktop_app.audio import speaker as speaker_module
 from desktop_app.audio.pcm import Format
-from desktop_app.audio.speaker import Speaker
+from desktop_app.audio.speaker import CALM_REPLIES, Speaker
 from desktop_app.audio.streams import Sound, SoundSystem
 from desktop_app.conversation.inputs import Heard, Input, PlaybackFinished, PlaybackStarted, SpeakerFailed
 from desktop_app.protocol.items import PartId
@@ -140,6 +140,25 @@ async def test_a_device_that_ran_dry_is_opened_deeper_for_the_next_reply(stage: 
     stage.speaker.stop()
     stage.speaker.play(B, pcm(500))
     assert stage.sound.latencies == [0.04, 0.08]
+
+
+async def test_after_calm_replies_the_depth_is_taken_back(stage: Stage) -> None:
+    def reply(number: int, underflows: int = 0) -> None:
+        stage.speaker.play(PartId(f"item_{number}"), pcm(500))
+        stage.sound.stream.underflows = underflows
+        stage.speaker.stop()
+
+    for number in range(3):
+        reply(number, underflows=1)
+    assert stage.sound.latencies == [0.04, 0.08, 0.16]  # and no deeper
+    for number in range(CALM_REPLIES - 1):
+        reply(number)
+    stage.speaker.stop()  # nothing was played: that tells nothing
+    reply(1, underflows=1)
+    assert stage.sound.latencies == [0.04, 0.08, 0.16]
+    for number in range(3 * CALM_REPLIES):
+        reply(number)
+    assert stage.sound.latencies == [0.04, 0.08, 0.16, 0.08, 0.04]
 
 
 # --- without a device ---------------------------------------------------------------------------
