@@ -7,8 +7,6 @@ not allow anything.
 
 from __future__ import annotations
 
-import re
-
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontMetrics
 from PySide6.QtWidgets import QPlainTextEdit, QPushButton
@@ -16,6 +14,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QPushButton
 from desktop_app.conversation.effects import Consent, ToolUse
 from desktop_app.ui.cards import CONSENT_RANK, Card, CardStack, flow_of
 from desktop_app.ui.entry_words import tool_arguments
+from desktop_app.ui.labels import breakable
 from desktop_app.ui.theme import GRID, Text, Theme
 
 DEAF_MS = 400
@@ -158,6 +157,4 @@ class Consents(QObject):
 
 def _clipped(name: str) -> str:
     """Return a name that cannot push the rest of the question aside."""
-    cut = name if len(name) <= MOST_NAME_CHARS else f"{name[: MOST_NAME_CHARS - 1]}…"
-    # Names have no spaces to break lines at: let them break behind their dots and underscores.
-    return re.sub(r"([._/-])(?=\w)", "\\1\u200b", cut)
+    return breakable(name if len(name) <= MOST_NAME_CHARS else f"{name[: MOST_NAME_CHARS - 1]}…")

@@ -32,7 +32,7 @@ def shown_text(entry: Entry) -> str:
     if entry.status is EntryStatus.IN_PROGRESS:
         return "…"
     if entry.role is Role.USER and entry.spoken:
-        return "(no transcript)"
+        return entry.remark or "(no transcript)"
     return "(no answer)" if entry.role is Role.ASSISTANT else ""
 
 
@@ -41,7 +41,7 @@ def note_of(entry: Entry) -> str:
     if entry.status is EntryStatus.INTERRUPTED:
         return _join(_interruption(entry), entry.remark)
     if entry.remark:
-        return entry.remark
+        return "" if entry.remark == shown_text(entry) else entry.remark
     if entry.status is EntryStatus.INCOMPLETE:
         return "The answer was cut short."
     return "The answer failed." if entry.status is EntryStatus.FAILED and entry.tool is None else ""

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from desktop_app.ui.theme import plain_tip
+
+LONGEST_RUN = 20
+"""Longer runs of characters get places to break at."""
+
+
+def breakable(text: str) -> str:
+    """Return `text` with places to break a line at inside its long words: names and addresses have no spaces."""
+    return re.sub(rf"\S{{{LONGEST_RUN},}}", _with_breaks, text)
+
+
+def _with_breaks(word: re.Match[str]) -> str:
+    pieces = re.findall(rf"[^._/-]{{1,{LONGEST_RUN}}}[._/-]*|[._/-]+", word.group())
+    return "\u200b".join(pieces)
 
 
 class ElidedLabel(QLabel):

@@ -45,6 +45,7 @@ from PySide6.QtWidgets import (
 from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Entry, Link, Turn, VoiceState
 from desktop_app.errors import Notice, Severity
 from desktop_app.protocol.session_config import SemanticVad, ServerVad, SessionConfig
+from desktop_app.settings import COSTS
 from desktop_app.ui.asides import Asides
 from desktop_app.ui.composer import Composer, has_attachment
 from desktop_app.ui.consents import Consents
@@ -53,6 +54,7 @@ from desktop_app.ui.mode_switch import ModeSwitch
 from desktop_app.ui.notices import NoticesBar
 from desktop_app.ui.picture_dialog import PictureDialog
 from desktop_app.ui.screenshot import Screenshot
+from desktop_app.ui.settings_desk import SettingsDesk
 from desktop_app.ui.talk_button import HALO_PX, HEIGHT_PX, TalkButton, TalkMode
 from desktop_app.ui.talk_key import Hold, TalkKey
 from desktop_app.ui.theme import COLUMN_PX, GRID, Theme
@@ -179,6 +181,8 @@ class MainWindow(QMainWindow):
         room = self.screen().availableSize() - QSize(theme.px(12 * GRID), theme.px(16 * GRID))
         self.resize(QSize(theme.px(760), theme.px(760)).boundedTo(room))
 
+        self.settings = SettingsDesk(self, theme)
+        """Everything about settings that goes up and comes down."""
         self.transcript = TranscriptModel()
         self._view = TranscriptView(self.transcript, theme)
         self._notices = NoticesBar(theme)
@@ -247,6 +251,7 @@ class MainWindow(QMainWindow):
     def show_voice(self, state: VoiceState) -> None:
         """Show the voice and whether another can be chosen."""
         self._voice.show_voice(state)
+        self.settings.show_voice(state)
 
     def show_notice(self, notice: Notice) -> None:
         """Show a notice; one of the same key replaces it."""
@@ -313,6 +318,7 @@ class MainWindow(QMainWindow):
         self._spent.setText(conversation)
         self._spent.setToolTip(f"This conversation: {conversation}. Today: {day}.")
         self._spent.setAccessibleName(f"Spent: {conversation} here, {day} today")
+        self.settings.show_costs(f"{conversation} in this conversation, {day} today.")
         self._show_spent()
 
     # --- what else the program shows --------------------------------------------------------------
@@ -325,7 +331,9 @@ class MainWindow(QMainWindow):
         """Say who answers, and what is good to know about it (`small models on this computer`)."""
         self._endpoint = (name, note)
         self._show_endpoint()
-        who = f"You are talking to the {name[:1].lower()}{name[1:]}: {note}." if name and note else ""
+        # One of ours is «Offline assistant», others have names of their own.
+        named = f"the {name[:1].lower()}{name[1:]}" if name.endswith(" assistant") else name
+        who = f"You are talking to {named}: {note}." if name and note else ""
         self._view.set_empty_text(
             "Hold the button and speak",
             f"Or hold {self._key_name}, from anywhere in this window. Let go when you are done; "
@@ -517,6 +525,8 @@ class MainWindow(QMainWindow):
         self._menu.addSeparator()
         self._spending = self._menu.addAction("")
         self._spending.setEnabled(False)
+        self._open_settings = self._menu.addAction("Settings…")
+        self._open_settings.setShortcut(QKeySequence("Ctrl+,"))
         self._help = self._menu.addAction("Keys and about")
         self._help.setShortcut(QKeySequence.StandardKey.HelpContents)
         self._quit = QAction("Close", self)
@@ -531,7 +541,7 @@ class MainWindow(QMainWindow):
         self._answer.setProperty("kind", "stop")
         self._answer.setObjectName("answer")
         self._answer.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        for action in (self._new, self._replies, self._mute, self._answer_action, self._help):
+        for action in (self._new, self._replies, self._mute, self._answer_action, self._open_settings, self._help):
             self.addAction(action)
         self.addAction(self._quit)
         self.addActions(self._composer.actions_for_window)
@@ -589,6 +599,9 @@ class MainWindow(QMainWindow):
         self._notices.acted.connect(self.notice_acted)
         self._notices.new_conversation_asked.connect(self.new_conversation_asked)
         self._new.triggered.connect(self.new_conversation_asked)
+        self._open_settings.triggered.connect(lambda _checked: self.settings.open(""))
+        self._spent.clicked.connect(lambda: self.settings.open(COSTS))
+        self.settings.voice_chosen.connect(self.voice_chosen)
         self._help.triggered.connect(self._show_help)
         self._quit.triggered.connect(self.close)
         self._theme.changed.connect(self._restyle)
@@ -647,6 +660,7 @@ class MainWindow(QMainWindow):
         self._stop.setIconSize(QSize(theme.px(20), theme.px(20)))
         self._stop.setFixedSize(theme.px(HEIGHT_PX - 8), theme.px(HEIGHT_PX - 8))
         self._new.setIcon(theme.icon("message-square-plus"))
+        self._open_settings.setIcon(theme.icon("settings"))
         self._help.setIcon(theme.icon("keyboard"))
         self._summary.setIcon(theme.icon("list-collapse"))
         self._replies.setIcon(theme.icon("message-circle-reply"))
@@ -745,6 +759,7 @@ class _HelpDialog(QDialog):
             (native(standard.Open), "Attach a picture or a sound file"),
             (native("Ctrl+Shift+S"), "Attach a screenshot of a region"),
             (native(standard.New), "New conversation"),
+            (native("Ctrl+,"), "Settings"),
             (native(standard.Copy), "Copy what is selected in the transcript"),
             (native(standard.HelpContents), "This help"),
             (native("Ctrl+Q"), "Close"),

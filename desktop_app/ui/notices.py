@@ -15,6 +15,8 @@ from desktop_app.ui.cards import NOTICE_RANK, Card, CardStack
 from desktop_app.ui.theme import GRID, Theme
 
 INFO_STAYS_MS = 12_000
+MOST_NOTICES = 12
+"""More nobody reads; and a server that fails a thousand times must not be able to bury the window in cards."""
 
 ACTION_WORDS = {
     NoticeAction.RECONNECT: "Reconnect",
@@ -96,11 +98,14 @@ class NoticesBar(CardStack):
         return tuple(card.notice for card in self._notice_cards)
 
     def show_notice(self, notice: Notice) -> None:
-        """Show a notice; one of the same key gives its place."""
+        """Show a notice; one of the same key, or else the oldest of too many, leaves for it."""
         card = NoticeCard(notice, self._theme)
         card.closed.connect(lambda: self.take_out(card))
         card.acted.connect(lambda: self._act(card))
         old = [old for old in self._notice_cards if notice.key and old.notice.key == notice.key]
+        if not old:
+            for oldest in self._notice_cards[: 1 - MOST_NOTICES]:
+                self.take_out(oldest)
         self.add(card, instead_of=old[0] if old else None)
 
     def dismiss(self, key: str) -> None:

@@ -285,6 +285,9 @@ def _style_sheet(theme: Theme) -> str:
     QLabel[tone="muted"] {{ color: {p.muted}; }}
     QLabel[scale="caption"] {{ font-size: {px(12)}px; }}
     QLabel[scale="label"] {{ font-size: {px(13)}px; }}
+    QLabel[tone="error"] {{ color: {p.error}; }}
+    QLabel[tone="accent"] {{ color: {p.accent}; }}
+    QLabel[scale="title"] {{ font-size: {px(17)}px; }}
     QLabel[scale="headline"] {{ font-size: {px(24)}px; font-weight: 600; }}
     QLabel[strong="true"] {{ font-weight: 600; }}
 
@@ -349,6 +352,45 @@ def _style_sheet(theme: Theme) -> str:
         background: {p.hover}; border-radius: {px(8)}px; font-size: {px(13)}px; border: {px(1)}px solid transparent;
     }}
     QPlainTextEdit[kind="quote"]:focus {{ border-color: {p.accent}; }}
+    QPlainTextEdit[kind="field"], QLineEdit, QDoubleSpinBox, QComboBox {{
+        background: {p.surface}; border: {px(1)}px solid {p.edge}; border-radius: {px(8)}px; font-size: {px(13)}px;
+        padding: {px(5)}px {px(8)}px; selection-background-color: {p.selection}; selection-color: {p.text};
+        min-height: {px(20)}px; placeholder-text-color: {p.muted};
+    }}
+    QPlainTextEdit[kind="field"]:focus, QLineEdit:focus, QDoubleSpinBox:focus, QComboBox:focus {{
+        border: {px(2)}px solid {p.accent}; padding: {px(4)}px {px(7)}px; }}
+    QComboBox {{ padding-right: {px(30)}px; }}
+    QComboBox:focus {{ padding-right: {px(29)}px; }}
+    QComboBox QLineEdit, QComboBox QLineEdit:focus, QDoubleSpinBox QLineEdit, QDoubleSpinBox QLineEdit:focus {{
+        border: none; padding: 0; background: transparent; min-height: 0; }}
+    QDoubleSpinBox QLineEdit, QDoubleSpinBox QLineEdit:focus {{ padding: 0 {px(10)}px; }}
+    QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{ width: 0; border: none; }}
+    QComboBox::drop-down {{ border: none; width: {px(28)}px; }}
+    QComboBox::down-arrow {{ image: none; }}
+    QComboBox QAbstractItemView {{
+        background: {p.surface}; border: {px(1)}px solid {p.edge}; padding: {px(4)}px; outline: none;
+        selection-background-color: {p.hover}; selection-color: {p.text}; font-size: {px(13)}px; }}
+    QComboBox QAbstractItemView::item {{ min-height: {px(28)}px; padding: 0 {px(6)}px; }}
+    QSlider {{ min-height: {px(24)}px; }}
+    QSlider::groove:horizontal {{ height: {px(4)}px; background: {p.line}; border-radius: {px(2)}px; }}
+    QSlider::sub-page:horizontal {{ background: {p.accent}; border-radius: {px(2)}px; }}
+    QSlider::handle:horizontal {{
+        width: {px(16)}px; height: {px(16)}px; margin: -{px(6)}px 0; border-radius: {px(8)}px;
+        background: {p.fill}; border: {px(1)}px solid {p.fill}; }}
+    QSlider::handle:horizontal:focus {{ border: {px(2)}px solid {p.text}; }}
+    QCheckBox {{ font-size: {px(13)}px; spacing: {px(8)}px; }}
+    QListWidget[kind="nav"] {{ background: transparent; font-size: {px(13)}px; }}
+    QListWidget[kind="nav"]::item {{
+        padding: {px(7)}px {px(10)}px; border-radius: {px(8)}px; color: {p.text};
+        border: {px(2)}px solid transparent; }}
+    QListWidget[kind="nav"]::item:hover {{ background: {p.hover}; }}
+    QListWidget[kind="nav"]::item:selected {{ background: {p.accent_tint}; color: {p.accent}; }}
+    QListWidget[kind="nav"]:focus::item:selected {{ border-color: {p.accent}; }}
+    QFrame[kind="line"] {{ background: {p.line}; border: none; }}
+    QFrame[kind="box"] {{ background: {p.surface}; border: {px(1)}px solid {p.line}; border-radius: {px(10)}px; }}
+    QFrame[kind="wrong"] {{
+        background: {p.surface}; border: {px(1)}px solid {p.error}; border-radius: {px(10)}px; }}
+    QFrame[kind="strip"] {{ background: {p.accent_tint}; border: none; }}
     QListView {{ background: {p.window}; border: none; outline: none; }}
     QScrollArea {{ background: transparent; border: none; }}
 

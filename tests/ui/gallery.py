@@ -37,9 +37,12 @@ from desktop_app.conversation.effects import (
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.protocol.session_config import AudioConfig, AudioInput, ServerVad, SessionConfig
+from desktop_app.settings import ENDPOINTS, MCP, MODEL, TOOLS, TURNS, Settings, values_of
 from desktop_app.ui.consents import ConsentCard
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.pictures import png_of
+from desktop_app.ui.settings_dialog import SettingsDialog
+from desktop_app.ui.settings_lists import ServerLine, ToolFileLine, ToolLine
 from desktop_app.ui.theme import Appearance, Theme
 
 SIZES = {"narrow": (360, 640), "wide": (1180, 760), "usual": (760, 760), "small": (360, 480)}
@@ -344,6 +347,84 @@ def modes(window: MainWindow) -> None:
     button.menu().popup(button.mapToGlobal(button.rect().topLeft()) - QPoint(0, button.menu().sizeHint().height()))
 
 
+def _settings(window: MainWindow, section: str = "", **values: object) -> SettingsDialog:
+    _talked(window)
+    desk = window.settings
+    desk.show_endpoint(local=False, reasons=True)
+    named = {name.replace("__", "."): value for name, value in values.items()}
+    desk.show_values({**values_of(Settings()), **named, "presets": {"Pirate": "Talk like one.", "Brief": "Short."}})
+    desk.show_choices("connection.model", [("", "The default: gpt-realtime-2.1"), ("gpt-realtime", "gpt-realtime")])
+    desk.show_tools(
+        [
+            ToolLine("get_local_time", "The time and date, here or in another zone."),
+            ToolLine("write_note", "Writes a note into the notes folder.", asks=True),
+            ToolLine("clipboard_read", "Reads what is on the clipboard.", asks=True, trusted=True),
+            ToolLine("search_files", "Searches files.", source="from the MCP server files", on=False, asks=True),
+        ]
+    )
+    desk.show_tool_files(
+        "/home/me/.local/share/Parley/tools",
+        [
+            ToolFileLine("lights.py", "d1", "on", on=True, offers=("switch_light(room: str, on: bool)",)),
+            ToolFileLine("bad.py", "d2", "off", imports=("os",), problem="It cannot be read: line 3 is no Python."),
+        ],
+    )
+    desk.show_servers(
+        [
+            ServerLine("files", "ready", tools=("search_files", "read_file")),
+            ServerLine("wiki", "does not work", works=False, problem="It did not answer within 30 s."),
+        ]
+    )
+    desk.show_costs("$0.04 in this conversation, $0.31 today.", "2026-11-20")
+    desk.open()
+    dialog = window.findChild(SettingsDialog)
+    assert dialog is not None
+    if window.width() < 500:
+        dialog.resize(360, 640)
+    QApplication.processEvents()
+    if section:
+        dialog.go_to(section)
+    return dialog
+
+
+def settings(window: MainWindow) -> None:
+    _settings(window)
+
+
+def settings_turns(window: MainWindow) -> None:
+    _settings(window, TURNS, turns__mode="hands_free", turns__idle_timeout_s=0)
+
+
+def settings_model(window: MainWindow) -> None:
+    dialog = _settings(window, MODEL, answers__truncation="retention")
+    dialog._rows["connection.model"]._take("gpt-realtime")
+    dialog.refuse("answers.max_tokens", "The server does not take more than 4096.")
+
+
+def settings_tools(window: MainWindow) -> None:
+    _settings(window, TOOLS)
+
+
+def settings_mcp(window: MainWindow) -> None:
+    _settings(window, MCP)
+
+
+def settings_endpoints(window: MainWindow) -> None:
+    entry = {"name": "work", "kind": "azure", "base_url": "https://work.openai.azure.com", "model": "voice-1"}
+    dialog = _settings(window, ENDPOINTS, connection__profiles=[entry])
+    dialog._endpoints._edit(0)
+
+
+def settings_search(window: MainWindow) -> None:
+    dialog = _settings(window)
+    dialog._search.setText("voice")
+
+
+def settings_nothing(window: MainWindow) -> None:
+    dialog = _settings(window)
+    dialog._search.setText("zzz")
+
+
 SUMMARY = (
     "You asked for the time in Lisbon, which is one hour behind Berlin, and for seventeen percent of two hundred "
     "and forty, which is forty point eight. Nothing is open."
@@ -526,6 +607,8 @@ SCENES: tuple[Callable[[MainWindow], None], ...] = (
     rows, rows_opened, rows_menu, hovered, row_endings, about, rewriting, titled, aside_summary,
     aside_replies, asides, consent, consent_remote, hands_free, hands_free_heard, hands_free_muted,
     hands_free_unheard, hands_free_speaking, hands_free_manual, modes,
+    settings, settings_turns, settings_model, settings_tools, settings_mcp, settings_endpoints, settings_search,
+    settings_nothing,
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
 )  # fmt: skip

@@ -1,0 +1,47 @@
+"""What the panes of the settings show besides settings: tools, files of tools, MCP servers. Values only, no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ToolLine:
+    """A tool the assistant may be given."""
+
+    name: str
+    description: str
+    source: str = ""
+    """Whose it is, in words; empty: built in."""
+    on: bool = True
+    asks: bool = False
+    """Whether a call of it needs a yes, unless it is trusted."""
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFileLine:
+    """A file of the user's own tools."""
+
+    name: str
+    digest: str
+    """Given back when it is switched on: a yes to what was shown."""
+    state: str
+    """In words."""
+    on: bool = False
+    offers: tuple[str, ...] = ()
+    """The signatures of what it offers."""
+    imports: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLine:
+    """An MCP server."""
+
+    name: str
+    state: str
+    """In words."""
+    works: bool = True
+    tools: tuple[str, ...] = ()
+    problem: str = ""
