@@ -15,6 +15,7 @@ import os
 import re
 import socket as sockets
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -46,6 +47,8 @@ PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 60
 """Long: a peer that is busy for a while is not dead."""
 CLOSE_WITHIN_S = 3.0
+TURN_S = 0.008
+"""So long waiting frames are taken in one go; then it is the window's turn, or a flood would freeze it."""
 MAX_WAITING_BYTES = 8 * 2**20
 """What may wait to be written: two minutes of speech. A network that takes less than that is gone, and only this
 tells: with full buffers the library's pings wait in the same queue, and their deadline never begins."""
@@ -163,11 +166,15 @@ class WebSocketTransport:
         this = asyncio.current_task()
         self._outgoing = outgoing = _Outgoing(socket, dialect)
         writer = start_task(outgoing.write(), name="transport writer")
+        turn_ends_s = time.monotonic() + TURN_S
         try:
             while self._attempt is this:  # what is posted may call this very connection off
                 # Undecoded: a text frame that is no UTF-8 is the codec's business, not the end of the connection.
                 frame = await socket.recv(decode=False)
                 self._post(Received(_decode(frame)))
+                if time.monotonic() > turn_ends_s:
+                    await asyncio.sleep(0)  # a frame that is there already is received without a pause
+                    turn_ends_s = time.monotonic() + TURN_S
         except ConnectionClosed:
             pass
         finally:

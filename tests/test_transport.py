@@ -149,6 +149,39 @@ def test_five_thousand_events_arrive_in_their_order(run: Run) -> None:
     run(story())
 
 
+async def test_a_flood_leaves_the_loop_its_turns() -> None:
+    """Five hundred frames in one read, each work of 1 ms: others are not kept waiting until the last one."""
+
+    async def script(caller: Caller) -> None:
+        for number in range(500):
+            await caller.send(wire.ResponseOutputTextDelta(response_id="r", item_id="i", delta=str(number)))
+
+    in_one_go: list[int] = []
+    since_the_last_turn = 0
+
+    def work(_: Input) -> None:
+        nonlocal since_the_last_turn
+        since_the_last_turn += 1
+        time.sleep(0.001)
+
+    async def turns() -> None:
+        nonlocal since_the_last_turn
+        while True:
+            in_one_go.append(since_the_last_turn)
+            since_the_last_turn = 0
+            await asyncio.sleep(0)
+
+    async with ScriptedServer(script) as server:
+        client = Client(server.url)
+        client.on_post = work
+        async with client:
+            others = asyncio.create_task(turns())
+            await client.until(lambda: len(client.received) == 500)
+            others.cancel()
+    assert sum(in_one_go) >= 400
+    assert max(in_one_go) < 50
+
+
 def test_what_arrives_is_posted_in_its_order(run: Run) -> None:
     async def script(caller: Caller) -> None:
         for number in range(500):
