@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.ui import notices as notices_module
-from desktop_app.ui.notices import NoticeCard, NoticesBar
+from desktop_app.ui.notices import MOST_NOTICES, NoticeCard, NoticesBar
 from desktop_app.ui.theme import Theme
 
 LOST = Notice("The link is lost.", "Wait.", Severity.ERROR, "link", NoticeAction.RECONNECT)
@@ -52,6 +52,18 @@ def test_notices_without_key_stand_side_by_side(bar: NoticesBar) -> None:
     bar.show_notice(Notice("Two.", severity=Severity.WARNING))
     bar.dismiss("")
     assert [notice.text for notice in bar.notices] == ["One.", "Two."]
+
+
+def test_of_too_many_notices_the_oldest_leave(bar: NoticesBar) -> None:
+    bar.show_notice(LOST)
+    for number in range(MOST_NOTICES + 2):
+        bar.show_notice(Notice(f"Error {number}.", severity=Severity.ERROR))
+    assert len(bar.notices) == MOST_NOTICES
+    assert bar.notices[0].text == "Error 2."
+    again = Notice("Error again.", severity=Severity.ERROR, key="again")
+    bar.show_notice(again)
+    bar.show_notice(again)
+    assert [notice.text for notice in bar.notices][-2:] == [f"Error {MOST_NOTICES + 1}.", "Error again."]
 
 
 def test_a_notice_can_be_closed(bar: NoticesBar) -> None:
