@@ -96,9 +96,9 @@ class Loader:
         # One after the other: together they take as long on two cores, and the first would be ready later.
         await self._fill(self._engines.voice_activity, _voice_activity)
         await self._fill(self._engines.text_to_speech, self._text_to_speech)
-        brain = asyncio.gather(self._fill(self._engines.language_model, self._brain))
-        await self._fill(self._engines.speech_to_text, self._speech_to_text)
-        await brain
+        async with asyncio.TaskGroup() as both:  # the brain, too, ends when loading is called off
+            both.create_task(self._fill(self._engines.language_model, self._brain))
+            await self._fill(self._engines.speech_to_text, self._speech_to_text)
         self._tell(Told("loaded", engines=tuple(self._loaded)))
         await self._add_small_talk()
         if self._chat is None:

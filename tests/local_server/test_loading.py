@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,32 @@ async def test_a_part_that_is_not_installed_is_a_sentence(tmp_path: Path, monkey
         await engines.voice_activity.get()
     assert engines.language_model.engine is not None
     assert len([each for each in told if each.event == "notice"]) == 4
+
+
+async def test_loading_that_is_called_off_leaves_nothing_to_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The window was closed meanwhile: no traceback in the terminal."""
+    begun = [asyncio.Event(), asyncio.Event()]
+
+    async def for_ever(event: asyncio.Event) -> Any:
+        event.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Loader, "_brain", lambda _: for_ever(begun[0]))
+    monkeypatch.setattr(Loader, "_speech_to_text", lambda _: for_ever(begun[1]))
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    loader = Loader(empty_engines(), NoWeights(tmp_path), lambda _: None)
+    task = asyncio.create_task(loader.load())
+    for event in begun:
+        await event.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    del task
+    gc.collect()
+    loader.close()
+    assert told == []
 
 
 async def test_the_voices_told_at_the_start_are_those_of_the_engine() -> None:
