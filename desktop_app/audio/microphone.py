@@ -55,6 +55,8 @@ class _Talk:
     """Blocks of zeros before the first real sample."""
     blocks_left: float = math.inf
     """Until the end of the release tail."""
+    beside_ms: int = 0
+    """Captured while the key was up, by the device's clock: the pre-roll, and the tail without its latency."""
 
 
 class _Lost:
@@ -119,11 +121,13 @@ class Microphone:
             return
         if self._talk is not None:
             self._cancel_timer()
+            self._talk.beside_ms -= round(self._talk.blocks_left) * BLOCK_MS
             self._talk.blocks_left = math.inf  # what waits in the handover must not close the device
             self._blocks.drain()
             self._release_held(self._talk)
+            beside_ms = max(0, self._talk.beside_ms)
             self._talk = None
-            self._post(MicClosed())
+            self._post(MicClosed(beside_ms))
         # Of an open stream these belong before the talk; of a closed one they are dropped.
         self._blocks.drain()
         if self._stream is None:
@@ -132,8 +136,8 @@ class Microphone:
             except AudioDeviceError as error:
                 self._post(MicFailed(Notice.of(error, key="microphone")))
                 return
-        self._talk = _Talk()
         before = list(self._ring)
+        self._talk = _Talk(beside_ms=len(before) * BLOCK_MS)
         self._ring.clear()
         for block in before:
             self._take(block)
@@ -147,7 +151,10 @@ class Microphone:
             self._finish()
             return
         self._blocks.drain()
-        tail_ms = max(self._tail_ms, self._stream.latency_s * 1000 + TAIL_BEYOND_LATENCY_MS) - self._told_after_ms
+        latency_ms = self._stream.latency_s * 1000
+        whole_tail_ms = max(self._tail_ms, latency_ms + TAIL_BEYOND_LATENCY_MS)
+        talk.beside_ms += round(whole_tail_ms - latency_ms)
+        tail_ms = whole_tail_ms - self._told_after_ms
         talk.blocks_left = math.ceil(tail_ms / BLOCK_MS)
         self._later(tail_ms / 1000 + PATIENCE_S, self._finish)
 
@@ -252,7 +259,7 @@ class Microphone:
         if talk is None:
             return
         self._release_held(talk)
-        self._post(MicClosed())
+        self._post(MicClosed(talk.beside_ms))
         if self._talk is None and not self._warm:
             self._close_device()
 

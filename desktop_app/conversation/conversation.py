@@ -516,8 +516,8 @@ class Conversation:
             case MicStarted():
                 self._talk.started()
                 answer = False
-            case MicClosed():
-                answer = self._talk.ended(online=online)
+            case MicClosed(beside_ms):
+                answer = self._talk.ended(online=online, beside_ms=beside_ms)
             case MicFailed(notice):
                 if self._talk.continuous and not self._talk.closed:
                     self._mic_refused = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from desktop_app.errors import Notice, ParleyError
@@ -220,6 +220,9 @@ class MicBlock:
 @dataclass(frozen=True, slots=True)
 class MicClosed:
     """The last block of this talk, release tail included, was delivered before this."""
+
+    beside_ms: int = field(default=0, compare=False)
+    """How much of it was captured while the key was up: pre-roll and release tail."""
 
 
 @dataclass(frozen=True, slots=True)

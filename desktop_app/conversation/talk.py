@@ -96,13 +96,16 @@ class Talk:
         if self.state in (State.OPENING, State.OPEN):
             self._close()
 
-    def ended(self, *, online: bool) -> bool:
-        """The last block was delivered: commit, clear or forget. Return whether an answer is to be asked for."""
+    def ended(self, *, online: bool, beside_ms: int = 0) -> bool:
+        """The last block was delivered: commit, clear or forget. Return whether an answer is to be asked for.
+
+        `beside_ms` of the talk were captured while the key was up: they make no talk of a tap.
+        """
         if self.state is State.CLOSED:
             return False
         again, self._again = self._again, False
         self.state = State.CLOSED
-        committed = online and self._finish(explain=not again)
+        committed = online and self._finish(explain=not again, beside_ms=beside_ms)
         if again:
             self.continuous = False
             self._capture()
@@ -124,11 +127,11 @@ class Talk:
         self.state = State.CLOSING
         self._outbox.do(CloseMic())
 
-    def _finish(self, *, explain: bool) -> bool:
+    def _finish(self, *, explain: bool, beside_ms: int = 0) -> bool:
         if self._called_off or self.continuous:
             self._outbox.send(InputAudioBufferClear())
             return False
-        if self._appended_bytes >= _MIN_BYTES:
+        if self._appended_bytes - beside_ms * PCM_BYTES_PER_MS >= _MIN_BYTES:
             self._outbox.do(DismissNotice(_TOO_SHORT))
             self._outbox.send(InputAudioBufferCommit())
             return True

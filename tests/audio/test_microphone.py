@@ -105,6 +105,18 @@ async def test_the_tail_counts_from_the_key_when_close_comes_later() -> None:
     stage.microphone.shutdown()
 
 
+@pytest.mark.parametrize(("latency_s", "beside_ms"), [(0.02, 140), (0.2, 80)])
+async def test_the_end_tells_how_much_was_captured_with_the_key_up(
+    stage: Stage, latency_s: float, beside_ms: int
+) -> None:
+    stage.microphone.open()
+    stage.sound.stream.latency_s = latency_s
+    stage.microphone.close()
+    stage.hear(*range(1, 30))
+    await until(lambda: MicClosed() in stage.posted)
+    assert [event.beside_ms for event in stage.posted if isinstance(event, MicClosed)] == [beside_ms]
+
+
 async def test_a_talk_ends_though_the_device_delivers_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +220,16 @@ async def test_warm_a_talk_begins_with_what_was_said_just_before(warm: Stage) ->
     assert warm.posted == [MicStarted(), *blocks(*range(86, 101))]  # 300 ms
     warm.hear(101)
     await until(lambda: warm.posted[-1] == MicBlock(block(101)))
+
+
+async def test_warm_what_was_said_before_was_captured_with_the_key_up(warm: Stage) -> None:
+    warm.hear(*range(1, 6))
+    warm.microphone.open()
+    warm.sound.stream.latency_s = 0.02
+    warm.microphone.close()
+    warm.hear(*range(6, 6 + TAIL_BLOCKS))
+    await until(lambda: MicClosed() in warm.posted)
+    assert [event.beside_ms for event in warm.posted if isinstance(event, MicClosed)] == [100 + 140]
 
 
 async def test_warm_the_next_talk_repeats_nothing(warm: Stage) -> None:

@@ -251,6 +251,14 @@ def test_a_tap_is_cleared_and_explained() -> None:
     assert story.turn() is Turn.IDLE
 
 
+@pytest.mark.parametrize(("whole_ms", "committed"), [(540, False), (560, True)])
+def test_what_was_captured_with_the_key_up_makes_no_talk_of_a_tap(whole_ms: int, committed: bool) -> None:
+    story = Story().online()
+    effects = story.happens(TalkPressed(), MicStarted(), MicBlock(pcm(whole_ms)), TalkReleased(), MicClosed(460))
+    assert ("input_audio_buffer.commit" in names(effects)) is committed
+    assert bool(notices(effects)) is not committed
+
+
 def test_exactly_100_ms_are_committed() -> None:
     story = Story().online()
     assert "input_audio_buffer.commit" in names(story.talks(100))
