@@ -130,7 +130,8 @@ def _resampled(blocks: Iterator[Samples], rate_hz: int) -> Iterator[bytes]:
 
 
 def _pcm16(samples: Samples) -> bytes:
-    pcm: bytes = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    # By 32768, as libsndfile divides: the samples of a 16 bit file stay what they are.
+    pcm: bytes = np.rint(np.clip(samples * 32768.0, -32768.0, 32767.0)).astype("<i2").tobytes()
     return pcm
 
 

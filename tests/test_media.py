@@ -148,7 +148,7 @@ def test_what_is_no_number_is_silence_and_too_loud_is_clipped(tmp_path: Path) ->
     path = tmp_path / "a.wav"
     odd = np.array([np.nan, np.inf, -np.inf, 2.0, -2.0, 0.0], np.float32)
     soundfile.write(path, odd, RATE, subtype="FLOAT")
-    assert samples(decode_audio_file(path)).tolist() == [0, 32767, -32767, 32767, -32767, 0]
+    assert samples(decode_audio_file(path)).tolist() == [0, 32767, -32768, 32767, -32768, 0]
 
 
 def wav(data: bytes, *, channels: int = 1, rate: int = RATE, bits: int = 16, told: int | None = None) -> bytes:
