@@ -14,13 +14,11 @@ import signal
 import sys
 import threading
 import traceback
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
 import qasync
 from platformdirs import user_data_path
 from PySide6.QtCore import QTimer
@@ -37,11 +35,11 @@ from desktop_app.endpoints import Choice, Endpoint
 from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity, ToolError
 from desktop_app.local_process import LocalServer, Report, command
 from desktop_app.options import Options
+from desktop_app.preferences import Preferences
 from desktop_app.protocol.dialects import Dialect
-from desktop_app.protocol.session_config import SessionConfig
 from desktop_app.session import Session
-from desktop_app.settings import Settings, SettingsFile, install_id, with_value
-from desktop_app.tasks import end_tasks, start_task
+from desktop_app.settings import Settings, SettingsFile, install_id
+from desktop_app.tasks import DaemonThreads, end_tasks, start_task
 from desktop_app.tools.tool import Picture
 from desktop_app.transport import WebSocketTransport
 from desktop_app.ui.desktop import QtClipboard, ask_where_to_save, open_address, screen_as_png
@@ -50,20 +48,18 @@ from desktop_app.ui.talk_key import DEBOUNCE_MS
 from desktop_app.workshop import Workshop
 
 LEVEL_INTERVAL_MS = 50
+WORKERS = 4
+"""Threads for files, pictures and host names: enough that a few look-ups that hang do not hold up the files."""
 
 _log = logging.getLogger(__name__)
 
 
 def run(application: QApplication, window: MainWindow, options: Options) -> int:
     """Run until the window is closed; return the exit code."""
-    # qasync's own default would start ten threads at the first look-up of a host name.
-    executor = ThreadPoolExecutor(2, thread_name_prefix="worker")
-    try:
-        with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
-            runner.get_loop().set_default_executor(executor)
-            runner.run(_converse(window, options))
-    finally:
-        executor.shutdown()
+    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
+        # qasync's own default would start ten threads at the first look-up of a host name, and wait for them.
+        runner.get_loop().set_default_executor(DaemonThreads(WORKERS))
+        runner.run(_converse(window, options))
     return 0
 
 
@@ -78,14 +74,14 @@ async def _converse(window: MainWindow, options: Options) -> None:
     closing = asyncio.Event()
     window.closing.connect(closing.set)
     _end_on_signals(closing)
-    _report_bugs(window)
-    program = Program(window, options)
-    program.open()
-    try:
-        await closing.wait()
-    finally:
-        window.hide()
-        await program.close()
+    with _bugs_shown(window):
+        program = Program(window, options)
+        program.open()
+        try:
+            await closing.wait()
+        finally:
+            window.hide()
+            await program.close()
 
 
 class Program:
@@ -94,9 +90,9 @@ class Program:
     def __init__(self, window: MainWindow, options: Options) -> None:
         folder = profile_folder(options)
         self._window = window
-        self._file = SettingsFile(folder)
-        loaded = self._file.load()
-        self._settings = settings = loaded.settings
+        file = SettingsFile(folder)
+        loaded = file.load()
+        settings = loaded.settings
         for notice in loaded.notices:
             window.show_notice(notice)
         self._choice = choice = _choose(window, options, settings, install_id(folder))
@@ -133,6 +129,17 @@ class Program:
             transcriber=settings.transcription.model or choice.transcription_model,
             budget_usd=settings.costs.budget_usd,
         )
+        self._preferences = Preferences(
+            file,
+            settings,
+            choice,
+            desk=window.settings,
+            workshop=self._workshop,
+            books=self._books,
+            post=self._handle,
+            show_notice=window.show_notice,
+            changed=self._setting_changed,
+        )
         voice = options.voice or settings.voices.get(choice.name, "") or choice.voices[0]
         self._session = Session(
             Conversation(
@@ -162,7 +169,8 @@ class Program:
         self._level_timer.timeout.connect(lambda: self._window.set_level(self._microphone.level))
         self._level_timer.start()
         self._books.open()
-        self._workshop.open(self._settings.tools.mcp)
+        self._preferences.open(open_address)
+        self._workshop.open(self._preferences.settings.tools.mcp)
         self._handle(inputs.ConnectAsked())
         # Importing PortAudio takes 0.2 s: now, rather than when the first word is spoken.
         self._speaker.prepare()
@@ -183,7 +191,7 @@ class Program:
             closing.callback(self._microphone.shutdown)
 
     async def _endpoint(self) -> Endpoint:
-        return await self._local.endpoint() if self._local is not None else self._choice.endpoint()
+        return await self._local.endpoint() if self._local is not None else self._preferences.choice.endpoint()
 
     def _handle(self, event: inputs.Input) -> None:
         self._session.handle(event)
@@ -205,58 +213,17 @@ class Program:
         window.forget_asked.connect(lambda items: handle(inputs.ForgetAsked(items)))
         window.server_copy_asked.connect(lambda item: handle(inputs.ServerCopyAsked(item)))
         window.resend_asked.connect(lambda item, text: handle(inputs.ResendAsked(item, text)))
-        window.consent_given.connect(lambda *answer: handle(inputs.ConsentGiven(*answer)))
+        window.consent_given.connect(self._consent_given)
         window.summary_asked.connect(lambda: handle(inputs.AsideAsked(inputs.AsideKind.SUMMARY)))
         window.replies_asked.connect(lambda: handle(inputs.AsideAsked(inputs.AsideKind.REPLIES)))
-        window.mode_chosen.connect(lambda mode: self._set("turns.mode", mode))
+        window.mode_chosen.connect(lambda mode: self._preferences.set("turns.mode", mode))
         window.muted_chosen.connect(lambda muted: handle(inputs.Muted(muted)))
-        window.session_shown.connect(self._session_shown)
+        window.session_shown.connect(self._preferences.session_shown)
         window.answer_asked.connect(lambda: handle(inputs.AnswerAsked()))
-        window.voice_chosen.connect(self._voice_chosen)
+        window.voice_chosen.connect(self._preferences.choose_voice)
         window.new_conversation_asked.connect(self._begin_anew)
         window.reconnect_asked.connect(lambda: handle(inputs.ConnectAsked()))
         window.notice_acted.connect(self._notice_acted)
-
-    def _voice_chosen(self, voice: str) -> None:
-        self._handle(inputs.VoiceChosen(voice))
-        self._save(replace(self._settings, voices={**self._settings.voices, self._choice.name: voice}))
-
-    def _set(self, name: str, value: object) -> None:
-        """Take a changed setting, keep it, and have it in force where that can be at once."""
-        self._save(with_value(self._settings, name, value))
-        settings = self._settings
-        self._handle(inputs.SessionChosen(self._session_wish()))
-        match name:
-            case "connection.model" if not self._choice.local:
-                self._choice = replace(self._choice, model=str(value) or self._choice.model)
-                self._books.model = self._choice.model
-                self._handle(inputs.RenewalAsked())
-            case "tools.off" | "tools.trusted":
-                self._workshop.switch(off=settings.tools.off, trusted=settings.tools.trusted)
-            case "tools.mcp":
-                self._workshop.use_mcp(settings.tools.mcp)
-            case "costs.budget_usd":
-                self._books.set_budget(settings.costs.budget_usd)
-            case "local.chat_url" | "local.chat_model":
-                start_task(self._restart_local(), name="another brain")
-
-    def _session_shown(self, config: SessionConfig) -> None:
-        """Follow what the core says is in force: a refused setting goes back, in the file as well."""
-        settings = wishes.put_back(self._settings, config, self._choice)
-        if settings != self._settings:
-            self._save(settings)
-
-    def _session_wish(self) -> SessionConfig:
-        """Return what a session is to be, with the tools there are."""
-        tools = [offer.tool for offer in self._workshop.offers()]
-        return msgspec.structs.replace(wishes.session_config(self._settings, self._choice), tools=tools)
-
-    def _save(self, settings: Settings) -> None:
-        self._settings = settings
-        try:
-            self._file.save(settings)
-        except ParleyError as error:
-            self._window.show_notice(Notice.of(error))
 
     def _begin_anew(self) -> None:
         self._books.begin_conversation()
@@ -303,15 +270,27 @@ class Program:
                 self._books.spend_on()
             case NoticeAction.USE_MODEL:
                 url, _, model = notice.details.partition("\n")
-                local = replace(self._settings.local, chat_url=url, chat_model=model)
-                self._save(replace(self._settings, local=local))
+                self._preferences.use_chat(url, model)
+
+    def _consent_given(self, call_id: str, allowed: bool, always: bool) -> None:
+        self._handle(inputs.ConsentGiven(call_id, allowed=allowed, always=always))
+        tool = self._workshop.running(call_id)
+        if allowed and always and tool:
+            self._preferences.trust(tool)
+
+    def _setting_changed(self, name: str) -> None:
+        """Act on a setting that concerns more than the session."""
+        match name:
+            case "connection.model":
+                self._handle(inputs.RenewalAsked())
+            case "local.chat_url" | "local.chat_model":
                 start_task(self._restart_local(), name="another brain")
 
     async def _restart_local(self) -> None:
         """Start the local server anew with what it reads only at its start; the conversation goes on."""
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
-            await self._local.restart(_chat(self._settings))
+            await self._local.restart(_chat(self._preferences.settings))
 
     def count_usage(self, usage: CountUsage) -> None:
         """Add to what was spent."""
@@ -397,8 +376,12 @@ def _end_on_signals(closing: asyncio.Event) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(closing.set))
 
 
-def _report_bugs(window: MainWindow) -> None:
-    """Show whatever nobody expected as one notice per distinct traceback, with the details to copy."""
+@contextmanager
+def _bugs_shown(window: MainWindow) -> Iterator[None]:
+    """Show whatever nobody expected as one notice per distinct traceback, with the details to copy.
+
+    Only while the loop runs: a thread that fails after the end must not touch the window.
+    """
     loop = asyncio.get_running_loop()
 
     def show(error: BaseException) -> None:
@@ -436,3 +419,8 @@ def _report_bugs(window: MainWindow) -> None:
     sys.excepthook = from_hook
     threading.excepthook = from_thread
     loop.set_exception_handler(from_loop)
+    try:
+        yield
+    finally:
+        sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
+        loop.set_exception_handler(None)

@@ -47,6 +47,7 @@ class Workshop:
         self._switched_off = set(switched_off)
         self._trusted = set(trusted)
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._names: dict[str, str] = {}
         self._timers = Timers(self._speak_up, call_later=asyncio.get_running_loop().call_later)
         self.toolbox = Toolbox(
             builtin_tools(
@@ -103,7 +104,16 @@ class Workshop:
         call = ToolCall(call_id, name, arguments)
         task = start_task(self._run(call), name=f"call of {name[:64]}")
         self._running[call_id] = task
-        task.add_done_callback(lambda _: self._running.pop(call_id, None))
+        self._names[call_id] = name
+        task.add_done_callback(lambda _: self._ended(call_id))
+
+    def _ended(self, call_id: str) -> None:
+        self._running.pop(call_id, None)
+        self._names.pop(call_id, None)
+
+    def running(self, call_id: str) -> str:
+        """Return the name of the tool whose call runs; empty if it does not."""
+        return self._names.get(call_id, "")
 
     def cancel(self, call_id: str) -> None:
         """Nobody waits for this call any more."""
