@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
@@ -55,7 +56,8 @@ class DaemonThreads(Executor):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._started = 0
-        self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        """What to do, in order; None: end."""
         self._idle = threading.Semaphore(0)
         """As high as there are threads with nothing to do."""
         self._lock = threading.Lock()
@@ -72,16 +74,16 @@ class DaemonThreads(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Call off what has not begun; what has is left to itself."""
-        while True:
-            try:
-                future, _ = self._work.get_nowait()
-            except Empty:
-                return
-            future.cancel()
+        with suppress(Empty):
+            while True:
+                if (work := self._work.get_nowait()) is not None:
+                    work[0].cancel()
+        for _ in range(self._started):
+            self._work.put(None)
 
     def _run(self) -> None:
-        while True:
-            future, function = self._work.get()
+        while (work := self._work.get()) is not None:
+            future, function = work
             if future.set_running_or_notify_cancel():
                 try:
                     result = function()
@@ -90,5 +92,5 @@ class DaemonThreads(Executor):
                 else:
                     future.set_result(result)
                     del result
-            del future, function  # or what they hold would live until the next call
+            del work, future, function  # or what they hold would live until the next call
             self._idle.release()

@@ -10,7 +10,8 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,11 +64,13 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def program(tmp_path: Path, *options: str, **environment: str) -> AsyncIterator[Running]:
+async def program(
+    tmp_path: Path, *options: str, main: Sequence[str] = (str(MAIN),), **environment: str
+) -> AsyncIterator[Running]:
     """Run the program with a profile in `tmp_path`; afterwards nothing of it may be left."""
     log = tmp_path / "log.txt"
     profile = tmp_path / "profile"
-    command = [sys.executable, str(MAIN), "--profile", str(profile), "--log-level", "info", *options]
+    command = [sys.executable, *main, "--profile", str(profile), "--log-level", "info", *options]
     with log.open("wb") as file:
         process = processes.start(command, BARE | environment, stdout=file, stderr=file)
     running = Running(process, log, [])
@@ -121,6 +124,23 @@ async def test_it_ends_while_it_tries_to_connect(tmp_path: Path) -> None:
     async with program(tmp_path, "--endpoint", "ws://127.0.0.1:1/v1") as running:
         await running.until(lambda: "connecting to 127.0.0.1" in running.said(), "an attempt")
         assert await running.ends_with(signal.SIGTERM) == 0
+    assert_clean(running)
+
+
+async def test_it_ends_while_a_name_is_looked_up(tmp_path: Path) -> None:
+    """The resolver may try for half a minute, and cannot be called off."""
+    start = (
+        "import socket, sys, time\n"
+        "socket.getaddrinfo = lambda *_, **__: print('asked', flush=True) or time.sleep(60)\n"
+        f"sys.path.insert(0, {str(MAIN.parent)!r})\n"
+        "from desktop_app.app import main\n"
+        "sys.exit(main())"
+    )
+    async with program(tmp_path, "--endpoint", "wss://nowhere.example/v1", main=("-c", start)) as running:
+        await running.until(lambda: "asked" in running.said(), "the look-up")
+        began_s = time.monotonic()
+        assert await running.ends_with(signal.SIGTERM) == 0
+        assert time.monotonic() - began_s < 15
     assert_clean(running)
 
 

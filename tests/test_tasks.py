@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from desktop_app.tasks import end_tasks, start_task
+from desktop_app.tasks import DaemonThreads, end_tasks, start_task
 from tests.conftest import RunAsync
+from tests.harness.processes import wait_until
 
 
 @pytest.fixture
@@ -136,3 +139,42 @@ def test_on_the_programs_loop_too(run_async: RunAsync) -> None:
         assert task.cancelled()
 
     run_async(story())
+
+
+@pytest.fixture
+def threads() -> Iterator[DaemonThreads]:
+    """Return two threads, which are gone afterwards."""
+    before = threading.active_count()
+    threads = DaemonThreads(2)
+    yield threads
+    threads.shutdown()
+    wait_until(lambda: threading.active_count() == before, "the threads end")
+
+
+def test_daemon_threads_run_what_they_are_given_and_hand_over_what_it_raises(threads: DaemonThreads) -> None:
+    futures = [threads.submit(pow, 2, n) for n in range(20)]
+    assert [future.result(5) for future in futures] == [2**n for n in range(20)]
+    with pytest.raises(ZeroDivisionError):
+        threads.submit(lambda: 1 // 0).result(5)
+
+
+def test_there_are_no_more_daemon_threads_than_allowed(threads: DaemonThreads) -> None:
+    before = threading.active_count()
+    gate = threading.Event()
+    held = [threads.submit(gate.wait, 10) for _ in range(6)]
+    assert threading.active_count() == before + 2
+    gate.set()
+    assert all(future.result(5) for future in held)
+
+
+def test_what_has_not_begun_is_called_off_at_the_end(threads: DaemonThreads) -> None:
+    gate = threading.Barrier(3)
+    begun = [threads.submit(gate.wait, 10) for _ in range(2)]
+    wait_until(lambda: gate.n_waiting == 2, "both threads are at work")
+    waiting = threads.submit(int)
+    threads.shutdown()
+    assert waiting.cancelled()
+    assert not any(future.done() for future in begun)
+    gate.wait(10)
+    for future in begun:
+        future.result(5)
