@@ -5,6 +5,7 @@ It names what it needs as four small Protocols; `app.py` hands in the real ones,
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol, assert_never
@@ -53,6 +54,8 @@ from desktop_app.errors import Notice
 from desktop_app.protocol.events import ClientEvent
 from desktop_app.protocol.items import PartId
 from desktop_app.protocol.session_config import SessionConfig
+
+_log = logging.getLogger(__name__)
 
 
 class Transport(Protocol):
@@ -267,6 +270,7 @@ class Session:
             case ShowTurn(turn):
                 self._view.show_turn(turn)
             case ShowLink(link):
+                _log.info("%s", link.value)
                 self._view.show_link(link)
             case ShowVoice(state):
                 self._view.show_voice(state)
