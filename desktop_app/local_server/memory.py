@@ -47,6 +47,8 @@ class Recognition:
     final_job: int | None = None
     candidate: str | None = None
     """The result of the final job, which counts once the audio is committed."""
+    sureness: float = 0.0
+    """Of the result: its log probability per token."""
     committed: bool = False
     failure: Refused | None = None
     silent: bool = False
@@ -192,7 +194,8 @@ class Remembered:
             case "message", "assistant":
                 return Message(MessageRole.ASSISTANT, self._said())
             case "message", _:
-                return Message(MessageRole.USER, self._asked())
+                sureness = min((each.sureness for each in self.recognitions), default=0.0)
+                return Message(MessageRole.USER, self._asked(), sureness=sureness)
         return None
 
     def _said(self) -> str:

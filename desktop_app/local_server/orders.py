@@ -138,6 +138,8 @@ class Understood:
 
     job: int
     text: str
+    sureness: float = 0.0
+    """Its log probability per token: near 0 is sure, below -0.5 is doubtful."""
 
 
 @dataclass(frozen=True, slots=True)

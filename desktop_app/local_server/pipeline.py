@@ -139,7 +139,7 @@ async def understand(order: Recognise, engines: Engines) -> Understood | NotUnde
     except Exception:
         _log.exception("recognition failed")
         return NotUnderstood(order.job, "server_error", "The speech could not be recognised.")
-    return Understood(order.job, recognised.text.strip())
+    return Understood(order.job, recognised.text.strip(), recognised.log_probability)
 
 
 # --- answering ----------------------------------------------------------------------------------

@@ -232,8 +232,8 @@ class ServerSession:
                 self._hearing.detecting = False
                 if self._settings.turn_detection is not None:
                     self._warn("voice_detection_unavailable", f"{sentence} Use push to talk.")
-            case Understood(job, text):
-                self._understood(job, text)
+            case Understood():
+                self._understood(report)
             case NotUnderstood():
                 self._not_understood(report)
             case Woke(number):
@@ -350,17 +350,17 @@ class ServerSession:
         self._jobs[job] = recognition
         return job
 
-    def _understood(self, job: int, text: str) -> None:
-        recognition = self._jobs.pop(job, None)
+    def _understood(self, report: Understood) -> None:
+        recognition = self._jobs.pop(report.job, None)
         if recognition is None:
             return
-        if job == recognition.draft_job:
+        if report.job == recognition.draft_job:
             recognition.draft_job = None
             self._hearing.draft_came()
             if not recognition.committed:
-                self._send_delta(recognition, recognition.take_draft(text))
-        elif job == recognition.final_job:
-            recognition.candidate = text.strip()
+                self._send_delta(recognition, recognition.take_draft(report.text))
+        elif report.job == recognition.final_job:
+            recognition.candidate, recognition.sureness = report.text.strip(), report.sureness
             if recognition.committed:
                 self._settle(recognition)
 

@@ -18,7 +18,7 @@ from typing import assert_never
 
 from desktop_app.errors import ParleyError
 from desktop_app.local_server.brain.questions import Kind, kind_of
-from desktop_app.local_server.brain.router import Router
+from desktop_app.local_server.brain.router import DOUBTFUL, Router
 from desktop_app.local_server.brain.skill import Answer
 from desktop_app.local_server.engines import FunctionCall, LanguageModel, Message, MessageRole, Tool
 
@@ -39,6 +39,7 @@ _FOREIGN = (
 )
 _UNCLEAR = ("I'm not sure what you mean. Could you say it in a whole sentence?",)
 _NOTHING = ("I didn't hear any words. Could you say that again?",)
+_DOUBTFUL_WORDS = "I'm not sure I understood you. Could you say that again?"
 _LISTENING = (
     "I see. Tell me more.",
     "I'm listening, though I'm only a small offline assistant.",
@@ -98,6 +99,9 @@ class Brain:
     ) -> AsyncIterator[str | FunctionCall]:
         """Make small talk, or say honestly that there is no answer."""
         text = messages[-1].text if messages and messages[-1].role is MessageRole.USER else ""
+        if text and messages[-1].sureness < DOUBTFUL:
+            yield _DOUBTFUL_WORDS
+            return
         turn = sum(message.role is MessageRole.USER for message in messages)
         match kind_of(text):
             case Kind.SMALL_TALK:

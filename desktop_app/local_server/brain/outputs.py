@@ -26,6 +26,8 @@ def say_output(output: str, call: FunctionCall | None) -> str:
     if isinstance(value, Mapping) and isinstance(error := value.get("error"), (str, Mapping)) and error:
         reason = error if isinstance(error, str) else str(error.get("message", "no reason was given"))
         return f"That didn't work: {_shortened(_ended(reason))}"
+    if isinstance(value, Mapping) and (said := _of_known_kind(value, call)):
+        return said
     if _is_done(value):
         return _done(call)
     if isinstance(value, Mapping):
@@ -33,6 +35,76 @@ def say_output(output: str, call: FunctionCall | None) -> str:
     if isinstance(value, list):
         return _list(value)
     return _single(value)
+
+
+def _of_known_kind(value: Mapping[str, Any], call: FunctionCall | None) -> str:
+    """Say what a timer, a list of them, the volume or a note returns; the empty string if it is something else."""
+    name = call.name.lower() if call else ""
+    if "due" in value and "seconds_left" in value:
+        return f"Okay, {_pending(value, short=False)}."
+    if isinstance(gone := value.get("cancelled"), Mapping):
+        return f"Okay, {_pending(gone, short=True)} is cancelled."
+    if isinstance(pending := value.get("pending"), list) and all(isinstance(each, Mapping) for each in pending):
+        listed = [_left(each) for each in pending]
+        return (
+            f"There {'is' if len(listed) == 1 else 'are'} {listing(listed)}." if listed else "There are no timers."
+        )
+    if isinstance(percent := value.get("percent"), (int, float)) and "volume" in name:
+        return f"{'Okay, the' if 'before' in value else 'The'} volume is at {say_number(percent)[0]} percent."
+    for key, verb in (("created", "written down as"), ("appended_to", "added to"), ("opened", "opening")):
+        if isinstance(named := value.get(key), str) and len(value) == 1:
+            return _shortened(f"Okay, {verb} {re.sub(r'^https?://(?:www[.])?|/$', '', named)}.")
+    if isinstance(notes := value.get("notes"), list):
+        return f"You have {count(len(notes), 'note')}: {_list(notes)}" if notes else "You have no notes."
+    if isinstance(found := value.get("found"), list):
+        lines = [str(each.get("text", each)) if isinstance(each, Mapping) else str(each) for each in found]
+        return f"I found {count(len(lines), 'line')}: {_list(lines)}" if lines else "I found nothing."
+    if set(value) == {"written"}:
+        return "Okay, it's on the clipboard."
+    if {"time", "zone"} <= set(value) and (asked := _argument(call, "zone")):
+        city = asked.rpartition("/")[2].replace("_", " ")
+        return f"In {city}, it's {_moment(str(value['time']))}." if _moment(str(value["time"])) else ""
+    return ""
+
+
+def _pending(value: Mapping[str, Any], *, short: bool) -> str:
+    """Return "your timer for 5 minutes is set" or, in short, "your timer"; what it is for is said as understood."""
+    kind, text = str(value.get("kind") or "timer"), str(value.get("text") or "")
+    mine = f"your {kind}" + (
+        f" for {text}" if text and kind != "reminder" else f", {text}," if text and short else ""
+    )
+    if short:
+        return mine
+    if kind == "timer":
+        return f"{mine} is set for {say_duration(int(value['seconds_left']))}"
+    moment = _due(value)
+    return f"I'll remind you {moment}: {text}" if text else f"{mine} is set {moment}"
+
+
+def _due(value: Mapping[str, Any]) -> str:
+    """Return "at 6:30 AM", with the day unless it is within twelve hours."""
+    try:
+        due = dt.datetime.fromisoformat(str(value["due"]))
+    except ValueError:
+        return "then"
+    soon = int(value["seconds_left"]) < 12 * 3600
+    return f"at {say_time(due)}" + ("" if soon else f" on {say_date(due.date(), weekday=True, year=False)}")
+
+
+def _left(value: Mapping[str, Any]) -> str:
+    kind, text = str(value.get("kind") or "timer"), str(value.get("text") or "")
+    label = f" for {text}" if text else ""
+    left = value.get("seconds_left")
+    return f"a {kind}{label}" + (f" with {say_duration(int(left))} left" if isinstance(left, (int, float)) else "")
+
+
+def _argument(call: FunctionCall | None, name: str) -> str:
+    """Return an argument of the call; empty if there is none."""
+    try:
+        arguments = json.loads(call.arguments) if call else {}
+    except ValueError:
+        return ""
+    return str(arguments.get(name) or "") if isinstance(arguments, Mapping) else ""
 
 
 def _is_done(value: Any) -> bool:

@@ -27,6 +27,8 @@ class Answer:
     """What a follow-up ("and in feet?") builds on; its type is the skill's own."""
     exact: bool = True
     """False: a line for want of better (a greeting, "I can't see the weather"); a large model goes first."""
+    courtesy: bool = False
+    """A greeting, thanks and the like: left out where something was asked as well."""
 
 
 @dataclass(frozen=True, slots=True)

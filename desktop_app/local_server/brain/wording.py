@@ -151,7 +151,7 @@ def several(text: str) -> Iterator[list[str]]:
         yield begun
     joints = list(re.finditer(r",? (?:and(?: then| also)?|then|also)(?= )|,(?= )", text, re.IGNORECASE))
     for number in range(1, min(len(joints), _MOST_PARTS - 1) + 1):
-        for chosen in itertools.combinations(joints[:6], number):
+        for chosen in itertools.combinations(joints[:5], number):
             edges = [0, *(edge for joint in chosen for edge in (joint.start(), joint.end())), len(text)]
             parts = [text[start:end].strip(" ,") for start, end in zip(edges[::2], edges[1::2], strict=True)]
             if all(plain(part) for part in parts) and parts != begun:

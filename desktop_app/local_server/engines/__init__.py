@@ -111,6 +111,8 @@ class Message:
     calls: tuple[FunctionCall, ...] = ()
     call_id: str = ""
     """For role TOOL: which call this is the output of."""
+    sureness: float = 0.0
+    """For role USER: log probability per token of what was recognised; 0 for what was typed."""
 
 
 @dataclass(frozen=True, slots=True)

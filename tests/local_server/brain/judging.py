@@ -23,7 +23,9 @@ HONEST = re.compile(
     r"sure what you mean"
     r"|^(?:For|In|At|Which|What|Where|Until|From|Do you mean|Did you mean)\b[^.]*\?$|I didn't hear"
     r"|beyond what I know"
-    r"|more than I can do|only speak English|no timer or alarm here|say it in a whole sentence|there is no such",
+    r"|more than I can do|only speak English|no timer or alarm here|say it in a whole sentence|there "
+    r"is no such|^Did you say:"
+    r"|^I see\. Tell me more|^I'm listening, though|^Good to know\. What can|is not a (?:Roman|binary|hex)",
     re.IGNORECASE | re.DOTALL,
 )
 """What an answer says that knows it is none."""
@@ -62,10 +64,20 @@ def _matches(wanted: Mapping[str, str], given: Mapping[str, Any], now: dt.dateti
         if name == "due":
             same = _due(given, now) == dt.datetime.fromisoformat(pattern)
         else:
-            same = bool(re.fullmatch(pattern, str(given.get(name, "")), re.IGNORECASE))
+            same = _same_words(pattern, str(given.get(name, "")))
         if not same:
             return False
     return True
+
+
+def _same_words(pattern: str, given: str) -> bool:
+    """Whether an argument is what was wanted; of dictated words one may have been misheard."""
+    if re.fullmatch(pattern, given, re.IGNORECASE):
+        return True
+    wanted, said = re.sub(r"\(\?:.*?\)\?", "", pattern).lower().split(), given.lower().split()
+    if not re.fullmatch(r"[a-z ]+", " ".join(wanted)) or len(wanted) != len(said):
+        return False
+    return sum(one != other for one, other in zip(wanted, said, strict=True)) == 1
 
 
 def _due(given: Mapping[str, Any], now: dt.datetime) -> dt.datetime | None:
@@ -75,9 +87,14 @@ def _due(given: Mapping[str, Any], now: dt.datetime) -> dt.datetime | None:
     return dt.datetime.fromisoformat(given["at"]).replace(tzinfo=None) if "at" in given else None
 
 
-async def answered(brain: Brain, asked: Asked, text: str, tools: Sequence[Tool]) -> tuple[str, list[FunctionCall]]:
+async def answered(
+    brain: Brain, asked: Asked, text: str, tools: Sequence[Tool], *, sureness: float = 0.0
+) -> tuple[str, list[FunctionCall]]:
     """Say `text`, in place of what was meant, to the brain; return what it says and what it calls."""
     before = [Message(MessageRole.ASSISTANT, asked.after)] if asked.after else []
-    pieces = [piece async for piece in brain.reply([*before, Message(MessageRole.USER, text)], tools=tools)]
+    pieces = [
+        piece
+        async for piece in brain.reply([*before, Message(MessageRole.USER, text, sureness=sureness)], tools=tools)
+    ]
     said = "".join(piece for piece in pieces if isinstance(piece, str))
     return said.strip(), [piece for piece in pieces if isinstance(piece, FunctionCall)]

@@ -16,12 +16,15 @@ from desktop_app.local_server.brain.skills.dates import Dates
 from desktop_app.local_server.brain.skills.distances import Distances
 from desktop_app.local_server.brain.skills.holidays import Holidays
 from desktop_app.local_server.brain.skills.meanings import Meanings
+from desktop_app.local_server.brain.skills.notes import Notes
 from desktop_app.local_server.brain.skills.numerals import Numerals
 from desktop_app.local_server.brain.skills.offered import Offered
 from desktop_app.local_server.brain.skills.sky import Sky
 from desktop_app.local_server.brain.skills.sums import Sums
 from desktop_app.local_server.brain.skills.talk import Talk
+from desktop_app.local_server.brain.skills.timers import Timers
 from desktop_app.local_server.brain.skills.units import Units
+from desktop_app.local_server.brain.skills.volume import Volume
 from desktop_app.local_server.brain.skills.words import Words
 
 
@@ -29,6 +32,9 @@ def all_skills(chance: random.Random) -> Sequence[Skill]:
     """Build every skill. Reads the tables and pint's units: about half a second, so not on the loop."""
     places = Places()
     skills: list[Skill] = [
+        Timers(),
+        Volume(),
+        Notes(),
         Offered(places),
         Clock(places),
         Dates(),

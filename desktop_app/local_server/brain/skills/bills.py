@@ -36,7 +36,7 @@ _PARTS = {
     ),
     "people": (
         r"(?:split|divided|shared?|divide|distribute)(?: (?:it|that|this|equally|evenly|up|the bill|by"
-        r"|between|among|amongst|into|in|for|with))* (?P<people>\d+)(?: (?:people|persons|ways?"
+        rf"|between|among|amongst|into|in|for|with))* (?P<people>\d+)(?! (?:{_CURRENCY}|percent))(?: (?:people|persons|ways?"
         r"|friends|of us|guests|parts|person))*",
         r"(?:between|among|amongst|for) (?:the )?(?P<people>\d+) (?:of us|people|persons|friends|guests)",
         r"(?P<people>\d+) (?:ways|people|friends|of us|persons|guests)",
@@ -52,12 +52,12 @@ _EMPTY = words(
     """
     if when the a an is was it its it's at of on for with and in what whats how much do does i we you each one us
     everyone everybody person per pay pays have has to be would will should then that this there comes come out now
-    total altogether owe owes
+    tip total altogether owe owes
     bill check cheque tab price cost costs meal dinner lunch restaurant shirt item something
     thing jacket dress shoes pair coat book phone laptop ticket tickets ours our my final new original after before
     share
     get gets leave give add split calculate work tell me so sale amount need are going gonna want evenly equally
-    by let say
+    by let say divide divided among distribute amongst
     """
 )
 """Words that change nothing about the sum."""
@@ -91,6 +91,8 @@ class Bills:
 
 def _read(said: str) -> _Bill | None:
     """Find the parts of a bill; None if it is none, or there is more in it."""
+    if re.search(r"\btip\b", said):
+        said = re.sub(rf"\bat ({_N}) percent$", r"tip \1 percent", said)
     found: dict[str, str] = {}
     rest = said
     for name, patterns in _PARTS.items():

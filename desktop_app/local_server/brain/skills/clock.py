@@ -46,7 +46,8 @@ _DIFFERENCE = re.compile(
     r"|hour) difference (?:between|from) (?P<a>.+?) (?:and|to) (?P<b>.+)$"
     r"|^(?:what is |how (?:much|big|large) is )?(?:the )?time difference (?:to|with|in|for) (?P<c>.+)$"
     r"|^how many hours (?:is there |are there |difference )?(?:between|from) (?P<a2>.+?) (?:and|to) (?P<b2>.+)$"
-    r"|^how (?:many hours|far|much) (?:ahead|behind|away|different)(?: of us| in time)? (?:is|are) (?P<c2>.+)$"
+    r"|^how (?:many hours|far|much) (?:ahead|behind|different)(?: of us| in time)? (?:is|are) (?P<c2>.+)$"
+    r"|^how many hours away (?:is|are) (?P<c5>.+)$"
     r"|^how (?:many hours|far|much) (?:is|are) (?P<c3>.+?) (?:ahead|behind)(?: of (?:us|me|here))?$"
     r"|^(?:is|are) (?P<c4>.+?) (?:ahead|behind)(?: of (?:us|me|here))?$"
     r"|^how (?:many hours|far|much) (?:ahead|behind)(?: of)? (?P<b3>.+?) is (?P<a3>.+)$"
@@ -171,7 +172,7 @@ class Clock:
     def _difference(self, said: str, now: dt.datetime) -> Answer | None:
         if not (match := _DIFFERENCE.match(said)):
             return None
-        named = {key.rstrip("234"): value for key, value in match.groupdict().items() if value}
+        named = {key.rstrip("2345"): value for key, value in match.groupdict().items() if value}
         if "c" in named:
             place = self._places.find(named["c"])
             return Answer(_ahead(_place_at(place, now), "here", now, _upper(place.name))) if place else None

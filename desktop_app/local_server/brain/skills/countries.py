@@ -49,9 +49,14 @@ _AREA = (
     asking(
         rf"how (?:big|large|vast|huge) is {_P}(?: (?:by|in) (?:area|size|square (?:kilometers|kilometres|miles)))?"
     ),
-    asking(rf"(?:surface area|land area|total area|area|size)(?: in square \w+)? of {_P}"),
+    asking(rf"(?:surface area|land area|total area|area|size)(?: in square \w+)? of {_P}(?: in square \w+)?"),
     asking(rf"how many square (?:kilometers|kilometres|miles|km) (?:is|are|has|does) {_P}(?: have| cover)?"),
     asking(rf"{_OWN} (?:surface area|land area|area)"),
+)
+_EURO = re.compile(
+    r"^(?:do|does|can|is|are) (?:they|people|i|you|we|the euro|euros) (?:use |used |pay with |pay in "
+    r"|accept |accepted |take |have )*(?:the )?(?:euros? )?in (?P<p>.+)$"
+    r"|^does (?P<p2>.+?) (?:use|have) the euro$"
 )
 _CURRENCY = (
     asking(
@@ -361,7 +366,9 @@ class Countries:
         if country is None:
             return None
         if place.kind is PlaceKind.CITY and len(country.continents) > 1:
-            return None  # on which side, the table does not say
+            if place.country != "EG":
+                return None  # on which side, the table does not say
+            return Answer(f"{place.name} is in Africa.")
         where = country.continents[0]
         rest = f", with a part in {country.continents[1]}" if len(country.continents) > 1 else ""
         return Answer(f"{sentence(self._told(place))} is in {where}{rest}.")
@@ -409,6 +416,11 @@ class Countries:
                 return self._whether_capital(groups["p"], groups["q"])
         for groups in matches(_CAPITAL_OF, said):
             return self._capital_of(groups["p"])
+        for groups in matches((_EURO,), said):
+            if "euro" in said and (country := self._country_around(groups["p"])) and country.currencies:
+                yes = "euro" in country.currencies
+                told = self._currency(groups["p"])
+                return Answer(f"{'Yes' if yes else 'No'}. {told.text}") if told else None
         for groups in matches((_IS_IN,), said):
             if answer := self._whether_in(groups["p"], groups["q"]):
                 return answer
@@ -442,7 +454,9 @@ class Countries:
 
     def _whether_in(self, first: str, second: str) -> Answer | None:
         place = self._places.find(first)
-        if place is None or place.kind in (PlaceKind.ZONE, PlaceKind.LIKENESS) or place.rivals:
+        if place is not None and place.rivals:  # there is one where it is asked for, or the question is open
+            place = self._places.find(f"{first} {second}")
+        if place is None or place.kind in (PlaceKind.ZONE, PlaceKind.LIKENESS):
             return None
         country = self._places.countries.get(place.country)
         if country is None:

@@ -92,6 +92,33 @@ _FEASTS = {
         "Saint Patrick's Day", _fixed(3, 17)
     ),
     "april fools|april fool's day|april fools day|april fools' day": _Feast("April Fools' Day", _fixed(4, 1)),
+    "bastille day": _Feast("Bastille Day", _fixed(7, 14)),
+    "canada day": _Feast("Canada Day", _fixed(7, 1)),
+    "anzac day": _Feast("Anzac Day", _fixed(4, 25)),
+    "australia day": _Feast("Australia Day", _fixed(1, 26)),
+    "cinco de mayo": _Feast("Cinco de Mayo", _fixed(5, 5)),
+    "guy fawkes night|guy fawkes day|bonfire night": _Feast("Guy Fawkes Night", _fixed(11, 5)),
+    "all saints day|all saints' day|all saint's day": _Feast("All Saints' Day", _fixed(11, 1)),
+    "epiphany": _Feast("Epiphany", _fixed(1, 6)),
+    "st george's day|saint george's day": _Feast("Saint George's Day", _fixed(4, 23)),
+    "st andrew's day|saint andrew's day": _Feast("Saint Andrew's Day", _fixed(11, 30)),
+    "women's day|international women's day": _Feast("International Women's Day", _fixed(3, 8)),
+    "earth day": _Feast("Earth Day", _fixed(4, 22)),
+    "pi day": _Feast("Pi Day", _fixed(3, 14)),
+    "ash wednesday": _Feast("Ash Wednesday", _after_easter(-46)),
+    "palm sunday": _Feast("Palm Sunday", _after_easter(-7)),
+    "ascension day|ascension": _Feast("Ascension Day", _after_easter(39)),
+    "mother's day|mothers day|mother's day in the us|mother's day in the united states|mother's day in "
+    "america": _Feast(
+        "Mother's Day in the United States and many other countries", lambda year: _nth_weekday(year, 5, 6, 2)
+    ),
+    "mother's day in the uk|mother's day in england|mother's day in britain|mothering sunday": _Feast(
+        "Mothering Sunday in the United Kingdom", _after_easter(-21)
+    ),
+    "father's day|fathers day": _Feast(
+        "Father's Day in the United States and the United Kingdom", lambda year: _nth_weekday(year, 6, 6, 3)
+    ),
+    "black friday": _Feast("Black Friday", lambda year: _nth_weekday(year, 11, 3, 4) + dt.timedelta(days=1)),
     "independence day": _Feast("Independence Day", _fixed(7, 4)),
     "easter|easter sunday|easter day": _Feast("Easter Sunday", _easter),
     "good friday": _Feast("Good Friday", _after_easter(-2)),
@@ -259,6 +286,7 @@ _DATE_OF = re.compile(
     r"|^what (?:date|day) (?:will|would) it be (?P<day5>.+)$"
     r"|^(?:when|what date|what day) (?P<verb2>is|was|does|will) (?P<day3>.+?)(?: (?:be|fall|start|celebrated))?$"
     r"|^what is (?P<day4>tomorrow|the day after tomorrow|tomorrow's date|yesterday's date)$"
+    r"|^what is (?P<day6>[a-z' ]+? (?:this|next|last) year)$"
 )
 _DISTANCE = re.compile(
     r"^(?:how (?:many|much) (?P<unit>days|weeks|months|sleeps|nights|more days)(?: (?:are"
@@ -323,6 +351,7 @@ class Dates:
         for asked in (
             _part_of_today,
             _day_of_year,
+            _years,
             _is_it,
             _this_length,
             _month_length,
@@ -358,6 +387,33 @@ def _part_of_today(said: str, today: dt.date) -> Answer | None:
     if part == "season":
         return None  # depends on the hemisphere
     return Answer(f"It's week {today.isocalendar().week} of {today.isocalendar().year}.")
+
+
+_YEARS = re.compile(
+    r"^how many years(?: is it| are there| are left)? (?:until|till|til|to|before|from now (?:to"
+    r"|until)) (?:the year )?(?P<until>[12]\d{3})$"
+    r"|^how (?:many years|long)(?: is it| has it been)? (?:since|ago was|ago is) (?:the year "
+    r")?(?P<since>[12]\d{3})$"
+    r"|^(?:what|which) year (?:was it|was|is it|is|will it be|will be|would it be|it is) (?:in "
+    r")?(?P<n>\d{1,3}) years(?: from now| (?P<ago>ago))?$"
+    r"|^what is (?P<n2>\d{1,3}) years from (?:now|today)$"
+)
+
+
+def _years(said: str, today: dt.date) -> Answer | None:
+    if not (match := _YEARS.match(said)):
+        return None
+    if named := match["until"] or match["since"]:
+        years = int(named) - today.year
+        if (years < 0) == bool(match["until"]):
+            return None
+        return Answer(
+            f"{named} {'is in' if years > 0 else 'was'} {count(abs(years), 'year')}{'' if years > 0 else ' ago'}."
+        )
+    number = int(match["n"] or match["n2"])
+    return Answer(
+        f"That {'was' if match['ago'] else 'will be'} {today.year + (-number if match['ago'] else number)}."
+    )
 
 
 def _day_of_year(said: str, today: dt.date) -> Answer | None:
@@ -460,7 +516,7 @@ def _weekday_of(said: str, today: dt.date) -> Answer | None:
 def _date_of(said: str, today: dt.date) -> Answer | None:
     if not (match := _DATE_OF.match(said)):
         return None
-    name = next(match[group] for group in ("day", "day2", "day3", "day4", "day5") if match[group])
+    name = next(match[group] for group in ("day", "day2", "day3", "day4", "day5", "day6") if match[group])
     verb = match["verb"] or match["verb2"] or ("was" if " was " in said else "is")
     name = re.sub(r"^(tomorrow|yesterday)'s date$", r"\1", name)
     day = find_day(name, today, past=verb == "was")

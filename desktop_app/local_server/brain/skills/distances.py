@@ -33,7 +33,7 @@ _FROM_TO = (
 )
 _FROM_HERE = (
     asking(
-        rf"(?:how (?:far|many {_UNIT})(?: away)?(?: is| are| it is| is it)?(?: (?:to|away))?|distance "
+        rf"(?:how (?:far|many {_UNIT})(?: away)?(?: is it| it is| is| are)?(?: (?:to|away))?|distance "
         rf"to) (?P<p>[a-z].*?)"
         r"(?: away)?(?: from (?:here|me|us|where i am|my place|home))?",
         after=_STRAIGHT,
@@ -66,7 +66,7 @@ class Distances:
             return None
         for pattern in (_NEARER, _NEARER_FIRST):
             if match := pattern.match(said):
-                return self._nearer(match)
+                return self._nearer(match, request)
         for groups in matches(_FROM_TO, said):
             here = groups["q"] in ("here", "me", "us", "home") or groups["p"] in ("here", "home")
             if not here and (answer := self._between(self._known(groups["p"]), self._known(groups["q"]))):
@@ -101,8 +101,10 @@ class Distances:
             f"{_rounded(km / _KM_PER_MILE)} miles, in a straight line."
         )
 
-    def _nearer(self, match: re.Match[str]) -> Answer | None:
-        to, one, other = (self._known(match[name]) for name in ("p", "q", "r"))
+    def _nearer(self, match: re.Match[str], request: Request) -> Answer | None:
+        here = match["p"] in ("here", "me", "us", "home")
+        to = self._places.home(request.now) if here else self._known(match["p"])
+        one, other = self._known(match["q"]), self._known(match["r"])
         if to is None or one is None or other is None:
             return None
         near, far = sorted((one, other), key=lambda place: _distance_km(to, place))

@@ -46,7 +46,7 @@ _LIST = (
     asking(
         rf"(?P<how>how many )?{_HOLIDAY}(?: (?:are|is|do|does|will))?(?: (?:there|we|they|i))?(?: "
         rf"(?:left|have|be|get|still|remaining|celebrate))*"
-        rf"(?: (?:in|for|during|of|left in) (?P<p>(?!this|next|the rest)[a-z].*?))?(?: (?:in|for"
+        rf"(?: (?:in|for|during|of|left in) (?P<p>(?!this|next|the rest)[a-z].*?))?(?: (?:in|and|for"
         rf"|during|of|left|left in)(?: the)?)?(?: {_WHEN})?",
         before="any|which|list|all|there|are there|tell me|we|left|my",
     ),

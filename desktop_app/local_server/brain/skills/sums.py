@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from desktop_app.local_server.brain.skill import Answer, Request
-from desktop_app.local_server.brain.wording import ORDINALS, say_number
+from desktop_app.local_server.brain.wording import ORDINALS, listing, say_number
 
 _QUESTION = re.compile(
     r"^(?:(?:what (?:do you|do i|would i|would you|will i) get (?:if|when) (?:you|i)|i need"
@@ -112,6 +113,12 @@ _PI = re.compile(
     r"^(?:what is )?(?:the (?:value|number) (?:of )?)?pi(?: to \d+ (?:digits|decimals|places|decimal places))?$"
 )
 
+_LIST = re.compile(
+    r"^(?:what is |calculate |find |give me )?(?:the )?(?P<what>sum|total|average|mean|product|median"
+    r"|largest|biggest|smallest"
+    r"|highest|lowest|maximum|minimum)(?: number| value)?(?: of| among| out of)?(?: the)?(?: numbers)? "
+    r"(?P<numbers>(?:minus )?\d+(?:\.\d+)?(?:(?:,| and|, and)? (?:minus )?\d+(?:\.\d+)?){2,})$"
+)
 _PRIME = re.compile(r"^is (?:the number )?(?P<n>\d{1,9}) (?:a )?prime(?: number)?$")
 
 _OPERATORS = ("plus", "minus", "times", "divided", "power")
@@ -149,6 +156,8 @@ class Sums:
             return Answer("Pi is about 3.14159.", frame=SumFrame(Fraction(math.pi)))
         if prime := _PRIME.match(request.figures):
             return _told_prime(int(prime["n"]))
+        if several := _LIST.match(request.figures):
+            return _of_several(several["what"], several["numbers"])
         said = _bare(request.figures)
         if both := re.fullmatch(r"(\d+) and (\d+)", said):
             said = f"{both[1]} plus {both[2]}" if said != request.figures else said
@@ -174,6 +183,28 @@ class Sums:
         return _answer(
             _bare(f"{value} squared" if verb == "square" else f"{verb.replace('halve', 'half of')} {value}")
         )
+
+
+def _of_several(what: str, listed: str) -> Answer:
+    """Tell the sum, the average and the like of three numbers or more."""
+    numbers = [
+        (-1 if minus else 1) * Fraction(digits) for minus, digits in re.findall(r"(minus )?(\d+(?:\.\d+)?)", listed)
+    ]
+    total = sum(numbers, Fraction(0))
+    value = {
+        "sum": total,
+        "total": total,
+        "average": total / len(numbers),
+        "mean": total / len(numbers),
+        "product": math.prod(numbers, start=Fraction(1)),
+        "median": statistics.median(numbers),
+    }.get(what, min(numbers) if what in ("smallest", "lowest", "minimum") else max(numbers))
+    text, exact = say_number(value)
+    return Answer(
+        f"The {what} of {listing([say_number(number)[0] for number in numbers])} is "
+        f"{'' if exact else 'about '}{text}.",
+        frame=SumFrame(value),
+    )
 
 
 def _told_prime(number: int) -> Answer:

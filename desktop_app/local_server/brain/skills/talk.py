@@ -307,7 +307,9 @@ _JOKE = re.compile(
     r"|new |quick )*jokes?(?: about .*)?$|^make me laugh$|^(?:say )?something funny$"
     r"|^another one$"
 )
-_COIN = re.compile(r"^(?:flip|toss|throw)(?: me)? a coin$|^heads or tails$|^coin (?:flip|toss)$")
+_COIN = re.compile(r"^(?:flip|toss|throw|slip|clip)(?: me)? (?:a|the) coin$|^heads or tails$|^coin (?:flip|toss)$")
+_MANY_COINS = re.compile(r"^(?:flip|toss|throw)(?: me)? (?P<n>[2-9]|10) coins$")
+_MANY_DICE = re.compile(r"^(?:roll|throw)(?: me)? (?P<n>[3-9]|10) (?:(?P<sides>\d+) sided )?dice$")
 _DIE = re.compile(
     r"^(?:roll|throw)(?: me)? (?:a|the|one|some|two|2|1) (?:(?P<sides>\d+) sided "
     r"|six sided )?(?P<what>die|dice)$|^roll (?:a )?d ?(?P<d>\d+)$"
@@ -320,7 +322,8 @@ _CHOOSE = re.compile(
     r"^(?:(?:choose|pick|decide|select|help me (?:choose|decide)|which one|what should i (?:take|have"
     r"|choose|pick|eat|do)"
     r"|you (?:choose|pick|decide)|flip a coin|toss a coin|choose one|pick one|randomly pick|randomly choose)"
-    r"(?: (?:for me|for us|between|from|one|at random|randomly|of|either))* )+(?P<options>(?!.*\bnumbers?\b).+ or .+|(?<=between )(?!.*\bnumbers?\b).+ and .+)$"
+    r"(?: (?:for me|for us|between|from|one|at random|randomly|of|either))* "
+    r")+(?P<options>(?!.*\bnumbers?\b).+ or .+|(?<=between )(?!.*\bnumbers?\b).+ and .+)$"
 )
 _COUNT = re.compile(r"^count (?:from (?P<a>\d{1,3}) )?(?:up )?to (?P<b>\d{1,3})$")
 
@@ -346,7 +349,7 @@ class Talk:
             if match := _GREETING.match(said):
                 part = match["part"]
                 hello = f"Good {part}" if part else "Hello"
-                return Answer(f"{hello}! What can I do for you?", exact=False)
+                return Answer(f"{hello}! What can I do for you?", exact=False, courtesy=True)
             if _WHO.match(said):
                 return Answer(
                     (
@@ -374,6 +377,12 @@ class Talk:
             )
         if _COIN.match(said):
             return Answer(f"It's {self._chance.choice(('heads', 'tails'))}.")
+        if match := _MANY_COINS.match(said):
+            tossed = [self._chance.choice(("heads", "tails")) for _ in range(int(match["n"]))]
+            return Answer(f"{listing(tossed)}.".capitalize())
+        if match := _MANY_DICE.match(said):
+            rolled = [self._chance.randint(1, int(match["sides"] or 6)) for _ in range(int(match["n"]))]
+            return Answer(f"You rolled {listing([str(each) for each in rolled])}, that's {sum(rolled)}.")
         if match := _DIE.match(said):
             return self._rolled(match)
         if (match := _CHOOSE.match(request.plain)) and not re.search(r"\d", match["options"]):
@@ -402,7 +411,7 @@ def _fixed(request: Request) -> Answer | None:
     for said in (request.plain, request.said):
         for pattern, line in _SHORT:
             if pattern.match(said):
-                return Answer(line, exact=False)
+                return Answer(line, exact=False, courtesy=True)
     for pattern, line in _BLIND:
         if pattern.match(request.figures):
             return Answer(f"{line} Connect a model in the settings, or use an API key.", exact=False)
