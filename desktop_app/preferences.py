@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -25,6 +26,9 @@ from desktop_app.tools.user_tools import FileState, UserFile
 from desktop_app.ui.settings_desk import SettingsDesk
 from desktop_app.ui.settings_lists import ServerLine, ToolFileLine, ToolLine
 from desktop_app.workshop import Workshop
+
+Join = Callable[[Any, Callable[..., object]], None]
+"""Connects a signal to a slot for as long as the program lives."""
 
 SAMPLE = "Hello, this is how I sound."
 
@@ -56,23 +60,23 @@ class Preferences:
         self._show_notice = show_notice
         self._changed = changed
 
-    def open(self, open_address: Callable[[str], bool]) -> None:
+    def open(self, join: Join, open_address: Callable[[str], bool]) -> None:
         """Fill the dialog, and join it."""
         desk, offer = self._desk, self.choice.offer
         desk.show_values(values_of(self.settings))
         desk.show_choices("connection.model", [(model, model) for model in offer.models])
         desk.show_endpoint(local=self.choice.local, reasons=self.choice.reasons)
         desk.show_costs(price_date=self._books.prices.date)
-        desk.setting_changed.connect(self.set)
-        desk.voice_chosen.connect(self.choose_voice)
-        desk.voice_sample_asked.connect(self._play_sample)
-        desk.renewal_asked.connect(lambda: self._post(inputs.RenewalAsked()))
-        desk.tool_switched.connect(lambda name, on: self._toggle("tools.off", name, present=not on))
-        desk.tool_trusted.connect(lambda name, on: self._toggle("tools.trusted", self._mark_of(name), present=on))
-        desk.tool_file_switched.connect(self._switch_file)
-        desk.tools_folder_asked.connect(lambda: self._open_tools_folder(open_address))
-        desk.lists_asked.connect(self._look_again)
-        desk.mcp_restart_asked.connect(self._workshop.mcp.restart)
+        join(desk.setting_changed, self.set)
+        join(desk.voice_chosen, self.choose_voice)
+        join(desk.voice_sample_asked, self._play_sample)
+        join(desk.renewal_asked, lambda: self._post(inputs.RenewalAsked()))
+        join(desk.tool_switched, lambda name, on: self._toggle("tools.off", name, present=not on))
+        join(desk.tool_trusted, lambda name, on: self._toggle("tools.trusted", self._mark_of(name), present=on))
+        join(desk.tool_file_switched, self._switch_file)
+        join(desk.tools_folder_asked, lambda: self._open_tools_folder(open_address))
+        join(desk.lists_asked, self._look_again)
+        join(desk.mcp_restart_asked, self._workshop.mcp.restart)
 
     # --- settings -------------------------------------------------------------------------------
 

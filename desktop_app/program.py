@@ -14,14 +14,15 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 import qasync
 from platformdirs import user_data_path
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QMetaObject, QTimer, SignalInstance
 from PySide6.QtWidgets import QApplication
 
 from desktop_app import endpoints, media, wishes
@@ -59,7 +60,7 @@ def run(application: QApplication, window: MainWindow, options: Options) -> int:
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
         # qasync's own default would start ten threads at the first look-up of a host name, and wait for them.
         runner.get_loop().set_default_executor(DaemonThreads(WORKERS))
-        runner.run(_converse(window, options))
+        runner.run(converse(window, options))
     return 0
 
 
@@ -70,32 +71,60 @@ def profile_folder(options: Options) -> Path:
     return user_data_path("Parley", appauthor=False)
 
 
-async def _converse(window: MainWindow, options: Options) -> None:
+async def converse(window: MainWindow, options: Options) -> None:
+    """Run until the window is closed; anew for another endpoint."""
     closing = asyncio.Event()
     window.closing.connect(closing.set)
     _end_on_signals(closing)
     with _bugs_shown(window):
-        program = Program(window, options)
-        program.open()
-        try:
-            await closing.wait()
-        finally:
+        keys: dict[str, str] = {}
+        while not closing.is_set():
+            await _run_once(window, options, keys, closing)
+            # The next one is for another endpoint, chosen in the settings: the command line has had its say.
+            options = replace(options, endpoint="", model="", voice="")
+
+
+async def _run_once(window: MainWindow, options: Options, keys: dict[str, str], closing: asyncio.Event) -> None:
+    """Run until the window is closed, or another endpoint is wanted."""
+    again = asyncio.Event()
+    program = Program(window, options, keys, again.set)
+    program.open()
+    ends = [asyncio.ensure_future(event.wait()) for event in (closing, again)]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for end in ends:
+            end.cancel()
+        if closing.is_set():
             window.hide()
-            await program.close()
+        await program.close()
+        window.clear_entries()
 
 
 class Program:
     """Everything that lives as long as the window: opened in order, closed in order."""
 
-    def __init__(self, window: MainWindow, options: Options) -> None:
+    def __init__(
+        self,
+        window: MainWindow,
+        options: Options,
+        keys: dict[str, str] | None = None,
+        begin_again: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Build it all. `keys`: of endpoints, by name, as they were typed: for this run only.
+
+        `begin_again` is called when another endpoint is wanted: with a `Program` of its own.
+        """
         folder = profile_folder(options)
         self._window = window
+        self._keys = {} if keys is None else keys
+        self._begin_again = begin_again
         file = SettingsFile(folder)
         loaded = file.load()
         settings = loaded.settings
         for notice in loaded.notices:
             window.show_notice(notice)
-        self._choice = choice = _choose(window, options, settings, install_id(folder))
+        self._choice = choice = _choose(window, options, settings, install_id(folder), self._keys)
         self._local = (
             LocalServer(command(folder, options.log_level), self._local_reported, environment=_chat(settings))
             if choice.local
@@ -158,6 +187,7 @@ class Program:
             call_later=asyncio.get_running_loop().call_later,
         )
         self._level_timer = QTimer(window, interval=LEVEL_INTERVAL_MS)
+        self._joined: list[tuple[SignalInstance, QMetaObject.Connection]] = []
 
     def open(self) -> None:
         """Join the window to the session and begin to connect."""
@@ -166,10 +196,10 @@ class Program:
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
         self._join_signals()
-        self._level_timer.timeout.connect(lambda: self._window.set_level(self._microphone.level))
+        self._join(self._level_timer.timeout, lambda: self._window.set_level(self._microphone.level))
         self._level_timer.start()
         self._books.open()
-        self._preferences.open(open_address)
+        self._preferences.open(self._join, open_address)
         self._workshop.open(self._preferences.settings.tools.mcp)
         self._handle(inputs.ConnectAsked())
         # Importing PortAudio takes 0.2 s: now, rather than when the first word is spoken.
@@ -179,7 +209,10 @@ class Program:
     async def close(self) -> None:
         """Close everything, in order; what fails to close does not keep the rest open."""
         self._level_timer.stop()
+        self._level_timer.deleteLater()
         self._session.close()
+        for signal_, connection in self._joined:
+            signal_.disconnect(connection)
         async with AsyncExitStack() as closing:  # the last one pushed is closed first
             closing.push_async_callback(end_tasks)
             if self._local is not None:
@@ -196,34 +229,39 @@ class Program:
     def _handle(self, event: inputs.Input) -> None:
         self._session.handle(event)
 
+    def _join(self, signal: SignalInstance, slot: Callable[..., object]) -> None:
+        self._joined.append((signal, signal.connect(slot)))
+
     def _join_signals(self) -> None:
         """What the user does, as inputs: the whole list."""
-        window, handle = self._window, self._handle
-        window.talk_pressed.connect(lambda: handle(inputs.TalkPressed()))
-        window.talk_released.connect(lambda: handle(inputs.TalkReleased()))
-        window.stop_pressed.connect(lambda: handle(inputs.StopPressed()))
-        window.message_entered.connect(lambda *message: handle(inputs.TextEntered(*message)))
-        window.files_given.connect(self._files_given)
-        window.image_given.connect(self._image_given)
-        window.action_asked.connect(self._action_asked)
-        window.read_aloud_asked.connect(lambda text: handle(inputs.AsideAsked(inputs.AsideKind.READ_ALOUD, text)))
-        window.about_asked.connect(
-            lambda items, question: handle(inputs.AsideAsked(inputs.AsideKind.ABOUT, question, items))
+        window, handle, join = self._window, self._handle, self._join
+        join(window.talk_pressed, lambda: handle(inputs.TalkPressed()))
+        join(window.talk_released, lambda: handle(inputs.TalkReleased()))
+        join(window.stop_pressed, lambda: handle(inputs.StopPressed()))
+        join(window.message_entered, lambda *message: handle(inputs.TextEntered(*message)))
+        join(window.files_given, self._files_given)
+        join(window.image_given, self._image_given)
+        join(window.action_asked, self._action_asked)
+        join(window.read_aloud_asked, lambda text: handle(inputs.AsideAsked(inputs.AsideKind.READ_ALOUD, text)))
+        join(
+            window.about_asked,
+            lambda items, question: handle(inputs.AsideAsked(inputs.AsideKind.ABOUT, question, items)),
         )
-        window.forget_asked.connect(lambda items: handle(inputs.ForgetAsked(items)))
-        window.server_copy_asked.connect(lambda item: handle(inputs.ServerCopyAsked(item)))
-        window.resend_asked.connect(lambda item, text: handle(inputs.ResendAsked(item, text)))
-        window.consent_given.connect(self._consent_given)
-        window.summary_asked.connect(lambda: handle(inputs.AsideAsked(inputs.AsideKind.SUMMARY)))
-        window.replies_asked.connect(lambda: handle(inputs.AsideAsked(inputs.AsideKind.REPLIES)))
-        window.mode_chosen.connect(lambda mode: self._preferences.set("turns.mode", mode))
-        window.muted_chosen.connect(lambda muted: handle(inputs.Muted(muted)))
-        window.session_shown.connect(self._preferences.session_shown)
-        window.answer_asked.connect(lambda: handle(inputs.AnswerAsked()))
-        window.voice_chosen.connect(self._preferences.choose_voice)
-        window.new_conversation_asked.connect(self._begin_anew)
-        window.reconnect_asked.connect(lambda: handle(inputs.ConnectAsked()))
-        window.notice_acted.connect(self._notice_acted)
+        join(window.forget_asked, lambda items: handle(inputs.ForgetAsked(items)))
+        join(window.server_copy_asked, lambda item: handle(inputs.ServerCopyAsked(item)))
+        join(window.resend_asked, lambda item, text: handle(inputs.ResendAsked(item, text)))
+        join(window.settings.key_entered, self._key_entered)
+        join(window.consent_given, self._consent_given)
+        join(window.summary_asked, lambda: handle(inputs.AsideAsked(inputs.AsideKind.SUMMARY)))
+        join(window.replies_asked, lambda: handle(inputs.AsideAsked(inputs.AsideKind.REPLIES)))
+        join(window.mode_chosen, lambda mode: self._preferences.set("turns.mode", mode))
+        join(window.muted_chosen, lambda muted: handle(inputs.Muted(muted)))
+        join(window.session_shown, self._preferences.session_shown)
+        join(window.answer_asked, lambda: handle(inputs.AnswerAsked()))
+        join(window.voice_chosen, self._preferences.choose_voice)
+        join(window.new_conversation_asked, self._begin_anew)
+        join(window.reconnect_asked, lambda: handle(inputs.ConnectAsked()))
+        join(window.notice_acted, self._notice_acted)
 
     def _begin_anew(self) -> None:
         self._books.begin_conversation()
@@ -278,9 +316,17 @@ class Program:
         if allowed and always and tool:
             self._preferences.trust(tool)
 
+    def _key_entered(self, name: str, key: str) -> None:
+        """Use a key that was typed, for this run; it is written nowhere."""
+        self._keys[name] = key
+        if name == self._preferences.settings.connection.endpoint:
+            self._begin_again()
+
     def _setting_changed(self, name: str) -> None:
         """Act on a setting that concerns more than the session."""
         match name:
+            case "connection.endpoint":
+                self._begin_again()
             case "connection.model":
                 self._handle(inputs.RenewalAsked())
             case "local.chat_url" | "local.chat_model":
@@ -346,7 +392,9 @@ async def _take_screenshot() -> Picture:
     return Picture(base64.b64decode(data), kind.removeprefix("data:"))
 
 
-def _choose(window: MainWindow, options: Options, settings: Settings, installation: str) -> Choice:
+def _choose(
+    window: MainWindow, options: Options, settings: Settings, installation: str, keys: Mapping[str, str]
+) -> Choice:
     """Return the endpoint; one that cannot be used is reported, and the offline assistant answers."""
     wanted = options.endpoint or settings.connection.endpoint
     profiles, notices = endpoints.read_profiles(settings.connection.profiles)
@@ -356,7 +404,12 @@ def _choose(window: MainWindow, options: Options, settings: Settings, installati
     model = options.model or ("" if named else settings.connection.model)  # a profile has a model of its own
     try:
         return endpoints.choose(
-            wanted, model=model, environment=os.environ, install_id=installation, profiles=profiles
+            wanted,
+            model=model,
+            environment=os.environ,
+            install_id=installation,
+            profiles=profiles,
+            secrets=lambda name: keys.get(name, ""),
         )
     except ParleyError as error:
         window.show_notice(Notice.of(error))

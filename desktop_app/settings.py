@@ -164,10 +164,9 @@ class ConnectionSettings:
         "",
         section=ENDPOINTS,
         label="Talk to",
-        help="One of these, or an address that begins with https:// or wss://.",
+        help="One of these, or an address that begins with https:// or wss://. A new conversation begins with it.",
         typed=True,
         choices=(("", "As the environment says"), ("local", "The offline assistant"), ("openai", "OpenAI")),
-        applies=Applies.NEXT_START,
     )
     profiles: list[Any] = field(
         default_factory=list,
