@@ -7,6 +7,7 @@ A person who double-clicked sees the window at once; sound, network and the even
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,9 +18,13 @@ from desktop_app.options import Options, parse
 if TYPE_CHECKING:
     from desktop_app.ui.main_window import MainWindow
 
+NO_SCREEN = 1
+"""The exit code."""
 APPLICATION_ID = "org.parley.Parley"
 PAINTED_WITHIN_MS = 500
 """A window that starts minimised is not painted at all."""
+
+_log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,13 +60,37 @@ def _paint(window: MainWindow) -> None:
     waiting.exec()
 
 
+def _explain_a_missing_screen() -> None:
+    """Until there is an application: what Qt dies of, telling of plugins and a core dump, becomes a sentence.
+
+    Qt aborts the process when it finds no screen; there is nothing to catch, only its last message to answer.
+    """
+    from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+
+    heard: list[str] = []
+
+    def hear(kind: QtMsgType, _: QMessageLogContext, words: str | None) -> None:
+        heard.append(words or "")
+        if kind is QtMsgType.QtFatalMsg:
+            _log.info("Qt said: %s", "\n".join(heard))
+            print("Parley cannot open a window: there is no screen it can use.", file=sys.stderr)
+            print("Start it from a desktop session, or set DISPLAY to one.", file=sys.stderr, flush=True)
+            os._exit(NO_SCREEN)
+        _log.debug("Qt: %s", words)
+
+    qInstallMessageHandler(hear)
+
+
 def _run_window(options: Options) -> int:
+    from PySide6.QtCore import qInstallMessageHandler
     from PySide6.QtWidgets import QApplication
 
     from desktop_app.ui.main_window import MainWindow
     from desktop_app.ui.theme import Theme
 
+    _explain_a_missing_screen()
     application = QApplication(sys.argv[:1])
+    qInstallMessageHandler(None)
     application.setApplicationName("Parley")
     application.setDesktopFileName(APPLICATION_ID)
     application.setQuitOnLastWindowClosed(False)  # closing the window begins the end; the loop decides when it is

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -142,6 +143,25 @@ async def test_it_ends_while_a_name_is_looked_up(tmp_path: Path) -> None:
         assert await running.ends_with(signal.SIGTERM) == 0
         assert time.monotonic() - began_s < 15
     assert_clean(running)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a program always has a screen")
+@pytest.mark.parametrize("display", ["", ":98765"])
+def test_without_a_screen_it_says_so(tmp_path: Path, display: str) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("QT_", "WAYLAND"))}
+    ended = subprocess.run(
+        [sys.executable, str(MAIN), "--profile", str(tmp_path)],
+        env={**kept, "DISPLAY": display},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "Parley cannot open a window: there is no screen it can use.",
+        "Start it from a desktop session, or set DISPLAY to one.",
+    ]
 
 
 async def test_a_settings_file_that_is_not_ours_stops_nothing(tmp_path: Path) -> None:
