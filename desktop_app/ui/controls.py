@@ -228,6 +228,8 @@ class NumberControl(Control):
         self._spin.setSpecialValueText(setting.off)
         self._spin.setSuffix(f" {setting.unit}" if setting.unit else "")
         self._spin.setFixedWidth(theme.px(112))
+        # The sheet's padding does not reach the line inside.
+        self._spin.lineEdit().setTextMargins(theme.px(2 * GRID), 0, theme.px(2 * GRID), 0)
         self._spin.valueChanged.connect(self._typed)
         self._slider: QSlider | None = None
         row = _row(self, theme)

@@ -45,9 +45,10 @@ from PySide6.QtWidgets import (
 from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Entry, Link, Turn, VoiceState
 from desktop_app.errors import Notice, Severity
 from desktop_app.protocol.session_config import SemanticVad, ServerVad, SessionConfig
-from desktop_app.settings import COSTS
+from desktop_app.settings import COSTS, TALKING
 from desktop_app.ui.asides import Asides
 from desktop_app.ui.composer import Composer, has_attachment
+from desktop_app.ui.connection_panel import LINK_WORDS, ConnectionPanel, LinkButton
 from desktop_app.ui.consents import Consents
 from desktop_app.ui.labels import ElidedLabel
 from desktop_app.ui.mode_switch import ModeSwitch
@@ -69,7 +70,6 @@ NARROW_PX = 520
 CARDS_SHARE = 0.4
 """How much of the window's height cards may take; more of them scroll."""
 
-LINK_WORDS = {Link.OFFLINE: "Not connected", Link.CONNECTING: "Connecting…", Link.ONLINE: "Connected"}
 TURN_WORDS = {
     Turn.IDLE: "Ready",
     Turn.OPENING: "Opening the microphone…",
@@ -203,6 +203,8 @@ class MainWindow(QMainWindow):
         self._title = ElidedLabel()
         self._topic = QLabel()
         self._subtitle = ElidedLabel()
+        self._link_button = LinkButton(theme, (self._dot, self._subtitle))
+        self._connection = ConnectionPanel(theme, self)
         self._status = ElidedLabel()
         self._progress = _ProgressStrip(theme)
         self._talk_key = TalkKey(self, talk_key, (self._view, self._talk))
@@ -291,7 +293,7 @@ class MainWindow(QMainWindow):
 
     def show_connection(self, info: ConnectionInfo) -> None:
         """Show what is known of the session."""
-        self._subtitle.setAccessibleDescription(info.session_id)
+        self._connection.show_info(info)
 
     def show_aside(self, state: AsideState) -> None:
         """Insert or replace an answer beside the conversation, by its number."""
@@ -416,6 +418,7 @@ class MainWindow(QMainWindow):
             self._stop,
             self._modes,
             self._spent,
+            self._link_button,
             self._voice,
             self._menu_button,
         )
@@ -435,10 +438,6 @@ class MainWindow(QMainWindow):
         self._title.setProperty("strong", "true")
         self._subtitle.setProperty("tone", "muted")
         self._subtitle.setProperty("scale", "caption")
-        state = QHBoxLayout()
-        state.setSpacing(px(1.5 * GRID))
-        state.addWidget(self._dot)
-        state.addWidget(self._subtitle, 1)
         self._topic.setTextFormat(Qt.TextFormat.PlainText)
         self._topic.setProperty("kind", "chip")
         self._topic.setAccessibleDescription("What the conversation is about")
@@ -452,7 +451,7 @@ class MainWindow(QMainWindow):
         words = QVBoxLayout()
         words.setSpacing(0)
         words.addLayout(heading)
-        words.addLayout(state)
+        words.addWidget(self._link_button)
         row.addWidget(mark)
         row.addSpacing(px(2 * GRID))
         row.addLayout(words, 1)
@@ -590,7 +589,9 @@ class MainWindow(QMainWindow):
         self._view.forget_asked.connect(self.forget_asked)
         self._view.picture_opened.connect(lambda uri: PictureDialog(uri, self._theme, self).open())
         self._voice.voice_chosen.connect(self.voice_chosen)
-        self._voice.new_conversation_asked.connect(self.new_conversation_asked)
+        self._voice.more_asked.connect(lambda: self.settings.open(TALKING))
+        self._link_button.clicked.connect(lambda: self._connection.pop_up(self._link_button))
+        self._connection.reconnect_asked.connect(self.reconnect_asked)
         self._notices.reconnect_asked.connect(self.reconnect_asked)
         self._asides.reply_chosen.connect(self._composer.fill)
         self._consents.answered.connect(self.consent_given)
@@ -628,6 +629,9 @@ class MainWindow(QMainWindow):
         who = name if self._subject else ""
         self._title.setText(self._subject or name or PRODUCT)
         self._subtitle.setText(" · ".join(part for part in (LINK_WORDS[self._link], who, note) if part))
+        self._link_button.setAccessibleName(self._subtitle.text())
+        self._link_button.setAccessibleDescription("Opens what is known of the connection")
+        self._connection.show_link(self._link, name)
         what = self._subject or name
         self.setWindowTitle(f"{PRODUCT} – {what}" if what else PRODUCT)
 
@@ -749,7 +753,7 @@ class _HelpDialog(QDialog):
         standard = QKeySequence.StandardKey
         rows = (
             (key_name, "Hold to talk, anywhere in the window"),
-            (native("Space"), "Hold to talk, when the button or the transcript has the focus"),
+            (native("Space"), "Hold to talk, on the button or in the transcript"),
             (native("Esc"), "Stop the answer"),
             (native("Ctrl+M"), "Mute the microphone, when the hands are free"),
             (native("Ctrl+G"), "Answer now, when you start answers"),

@@ -363,7 +363,6 @@ def _style_sheet(theme: Theme) -> str:
     QComboBox:focus {{ padding-right: {px(29)}px; }}
     QComboBox QLineEdit, QComboBox QLineEdit:focus, QDoubleSpinBox QLineEdit, QDoubleSpinBox QLineEdit:focus {{
         border: none; padding: 0; background: transparent; min-height: 0; }}
-    QDoubleSpinBox QLineEdit, QDoubleSpinBox QLineEdit:focus {{ padding: 0 {px(10)}px; }}
     QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{ width: 0; border: none; }}
     QComboBox::drop-down {{ border: none; width: {px(28)}px; }}
     QComboBox::down-arrow {{ image: none; }}
@@ -390,6 +389,7 @@ def _style_sheet(theme: Theme) -> str:
     QFrame[kind="box"] {{ background: {p.surface}; border: {px(1)}px solid {p.line}; border-radius: {px(10)}px; }}
     QFrame[kind="wrong"] {{
         background: {p.surface}; border: {px(1)}px solid {p.error}; border-radius: {px(10)}px; }}
+    QFrame[kind="popover"] {{ background: {p.surface}; border: {px(1)}px solid {p.edge}; }}
     QFrame[kind="strip"] {{ background: {p.accent_tint}; border: none; }}
     QListView {{ background: {p.window}; border: none; outline: none; }}
     QScrollArea {{ background: transparent; border: none; }}

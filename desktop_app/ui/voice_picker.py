@@ -1,6 +1,6 @@
 """The voice picker: a button with the voice's name, and a menu of the endpoint's voices.
 
-While the voice is locked the menu says why and offers the way out instead of refusing silently.
+Once the assistant has spoken, another voice takes a new session: the menu says so, and the conversation goes on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class VoicePicker(QToolButton):
     """Chooses the voice."""
 
     voice_chosen = Signal(str)
-    new_conversation_asked = Signal()
+    more_asked = Signal()
+    """A voice of the user's own, or how one sounds: the settings have that."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,10 +63,11 @@ class VoicePicker(QToolButton):
             action = QAction(plain_action(voice), group)
             action.setCheckable(True)
             action.setChecked(voice == self._state.current)
-            action.setEnabled(not self._state.locked)
             # `triggered`, not the group's: choosing the current voice again is no choice.
             action.triggered.connect(lambda _checked, name=voice: self._choose(name))
             self._menu.addAction(action)
+        self._menu.addSeparator()
+        self._menu.addAction("Hear them, or another voice…").triggered.connect(self.more_asked)
 
     def _add_reason(self) -> None:
         reason = QLabel(self._state.reason or "The voice cannot be changed now.")
@@ -82,16 +84,18 @@ class VoicePicker(QToolButton):
         shown.setEnabled(False)
         shown.setText(plain_action(reason.text()))
         self._menu.addAction(shown)
-        self._menu.addAction("New conversation").triggered.connect(self.new_conversation_asked)
         self._menu.addSeparator()
 
     def _choose(self, voice: str) -> None:
+        for action in self._menu.actions():
+            if action.isCheckable():  # until it is in force
+                action.setChecked(action.text() == plain_action(self._state.current))
         if voice != self._state.current:
             self.voice_chosen.emit(voice)
 
     def _restyle(self) -> None:
         theme, state = self._theme, self._state
-        self.setIcon(theme.icon("lock" if state.locked else "audio-lines", theme.palette.muted, size=18))
+        self.setIcon(theme.icon("audio-lines", theme.palette.muted, size=18))
         self.setIconSize(QSize(theme.px(18), theme.px(18)))
         name = state.current or "Voice"
         shown = name if len(name) <= NAME_CHARS else f"{name[: NAME_CHARS - 1]}…"

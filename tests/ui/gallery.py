@@ -13,6 +13,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from time import time
 from typing import TypeVar
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QToolButton, QWidget
 
 from desktop_app.conversation.effects import (
     AsideState,
+    ConnectionInfo,
     Consent,
     Entry,
     EntryAction,
@@ -36,6 +38,7 @@ from desktop_app.conversation.effects import (
 )
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.errors import Notice, NoticeAction, Severity
+from desktop_app.protocol.events import RateLimit
 from desktop_app.protocol.session_config import AudioConfig, AudioInput, ServerVad, SessionConfig
 from desktop_app.settings import ENDPOINTS, MCP, MODEL, TOOLS, TURNS, Settings, values_of
 from desktop_app.ui.consents import ConsentCard
@@ -117,7 +120,8 @@ def _talked(window: MainWindow) -> None:
             VOICES,
             "anna",
             locked=True,
-            reason="The assistant has spoken, so its voice stays for this conversation.",
+            reason="The voice is fixed once the assistant has spoken. Another one goes on in a new session, with "
+            "the same conversation.",
         )
     )
 
@@ -425,6 +429,22 @@ def settings_nothing(window: MainWindow) -> None:
     dialog._search.setText("zzz")
 
 
+def connection(window: MainWindow) -> None:
+    _talked(window)
+    limits = (
+        RateLimit(name="requests", limit=500, remaining=497, reset_seconds=0.4),
+        RateLimit(name="tokens", limit=40_000, remaining=12_345, reset_seconds=41.0),
+    )
+    info = ConnectionInfo("sess_CtY8hQpAbCdEfGhIjKlMn", "gpt-realtime-2.1", int(time()) + 3_420, limits)
+    window.show_connection(info)
+    window._link_button.click()
+
+
+def connection_lost(window: MainWindow) -> None:
+    offline(window)
+    window._link_button.click()
+
+
 SUMMARY = (
     "You asked for the time in Lisbon, which is one hour behind Berlin, and for seventeen percent of two hundred "
     "and forty, which is forty point eight. Nothing is open."
@@ -608,7 +628,7 @@ SCENES: tuple[Callable[[MainWindow], None], ...] = (
     aside_replies, asides, consent, consent_remote, hands_free, hands_free_heard, hands_free_muted,
     hands_free_unheard, hands_free_speaking, hands_free_manual, modes,
     settings, settings_turns, settings_model, settings_tools, settings_mcp, settings_endpoints, settings_search,
-    settings_nothing,
+    settings_nothing, connection, connection_lost,
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
 )  # fmt: skip

@@ -184,10 +184,22 @@ def test_tab_goes_round_through_everything(window: MainWindow) -> None:
     QTest.keyClicks(widget(window, "message"), "x")
     widget(window, "transcript").setFocus()
     order = ["transcript"]
-    for _ in range(9):
+    for _ in range(10):
         QTest.keyClick(focused(), Qt.Key.Key_Tab)
         order.append(focused().objectName())
-    assert order == ["transcript", "attach", "message", "written", "send", "talk", "stop", "mode", "voice", "menu"]
+    assert order == [
+        "transcript",
+        "attach",
+        "message",
+        "written",
+        "send",
+        "talk",
+        "stop",
+        "mode",
+        "link",
+        "voice",
+        "menu",
+    ]
 
 
 @pytest.mark.qt_log_ignore("This plugin does not support")

@@ -38,6 +38,8 @@ def test_the_menu_has_the_voices_and_checks_the_current_one(picker: VoicePicker)
     assert [(item.text(), item.isChecked()) for item in picker.menu().actions()] == [
         ("anna", True),
         ("ben && co", False),
+        ("", False),
+        ("Hear them, or another voice…", False),
     ]
     assert picker.text().strip() == "anna"
     assert picker.accessibleName() == "Voice: anna"
@@ -50,28 +52,32 @@ def test_another_voice_is_told_and_the_same_one_is_not(picker: VoicePicker, chos
     assert chosen == ["ben & co"]
 
 
-def test_a_locked_voice_cannot_be_changed_and_says_why(picker: VoicePicker, chosen: list[str]) -> None:
+def test_a_locked_voice_says_why_and_another_one_can_be_chosen_all_the_same(
+    picker: VoicePicker, chosen: list[str]
+) -> None:
     picker.show_voice(LOCKED)
-    action(picker, "ben && co").trigger()
-    assert chosen == []
     reason = next(item for item in picker.menu().actions() if isinstance(item, QWidgetAction))
     label = reason.defaultWidget()
     assert isinstance(label, QLabel)
     assert label.text() == LOCKED.reason
     assert label.textFormat().name == "PlainText"
     assert picker.accessibleDescription() == LOCKED.reason
+    action(picker, "ben && co").trigger()
+    assert chosen == ["ben & co"]
+    assert action(picker, "anna").isChecked()  # until the other one is in force
+    assert not action(picker, "ben && co").isChecked()
 
 
-def test_a_locked_voice_offers_a_new_conversation(picker: VoicePicker, qtbot: QtBot) -> None:
-    picker.show_voice(LOCKED)
-    with qtbot.waitSignal(picker.new_conversation_asked):
-        action(picker, "New conversation").trigger()
+def test_more_is_in_the_settings(picker: VoicePicker, qtbot: QtBot) -> None:
+    picker.show_voice(FREE)
+    with qtbot.waitSignal(picker.more_asked):
+        action(picker, "Hear them, or another voice…").trigger()
 
 
 def test_unlocking_takes_the_reason_away(picker: VoicePicker, chosen: list[str]) -> None:
     picker.show_voice(LOCKED)
     picker.show_voice(FREE)
-    assert len(picker.menu().actions()) == 2
+    assert len(picker.menu().actions()) == 4
     action(picker, "ben && co").trigger()
     assert chosen == ["ben & co"]
 
