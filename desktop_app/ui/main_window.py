@@ -45,7 +45,6 @@ from PySide6.QtWidgets import (
 from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Entry, Link, Turn, VoiceState
 from desktop_app.errors import Notice, Severity
 from desktop_app.protocol.session_config import SemanticVad, ServerVad, SessionConfig
-from desktop_app.settings import COSTS, TALKING
 from desktop_app.ui.asides import Asides
 from desktop_app.ui.composer import Composer, has_attachment
 from desktop_app.ui.connection_panel import LINK_WORDS, ConnectionPanel, LinkButton
@@ -589,7 +588,7 @@ class MainWindow(QMainWindow):
         self._view.forget_asked.connect(self.forget_asked)
         self._view.picture_opened.connect(lambda uri: PictureDialog(uri, self._theme, self).open())
         self._voice.voice_chosen.connect(self.voice_chosen)
-        self._voice.more_asked.connect(lambda: self.settings.open(TALKING))
+        self._voice.more_asked.connect(self.settings.open_voice)
         self._link_button.clicked.connect(lambda: self._connection.pop_up(self._link_button))
         self._connection.reconnect_asked.connect(self.reconnect_asked)
         self._notices.reconnect_asked.connect(self.reconnect_asked)
@@ -601,7 +600,7 @@ class MainWindow(QMainWindow):
         self._notices.new_conversation_asked.connect(self.new_conversation_asked)
         self._new.triggered.connect(self.new_conversation_asked)
         self._open_settings.triggered.connect(lambda _checked: self.settings.open(""))
-        self._spent.clicked.connect(lambda: self.settings.open(COSTS))
+        self._spent.clicked.connect(self.settings.open_costs)
         self.settings.voice_chosen.connect(self.voice_chosen)
         self._help.triggered.connect(self._show_help)
         self._quit.triggered.connect(self.close)

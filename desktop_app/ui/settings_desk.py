@@ -1,21 +1,23 @@
 """The way to the settings: keeps what they show, and makes the dialog when it is first opened.
 
-Making it takes longer than a frame, so it has no place in the start of the program. What is told before the dialog
-exists (or while it is closed) is kept and shown when it opens; its signals are passed on.
+Importing and making it takes longer than a frame, so it has no place in the start of the program. What is told
+before the dialog exists is kept and shown when it opens; its signals are passed on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from desktop_app.conversation.effects import VoiceState
-from desktop_app.ui.settings_dialog import SettingsDialog
 from desktop_app.ui.settings_lists import ServerLine, ToolFileLine, ToolLine
 from desktop_app.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from desktop_app.ui.settings_dialog import SettingsDialog
 
 
 class SettingsDesk(QObject):
@@ -65,6 +67,18 @@ class SettingsDesk(QObject):
         self._dialog.activateWindow()
         if section:
             self._dialog.go_to(section)
+
+    def open_voice(self) -> None:
+        """Open the dialog where the voice is."""
+        from desktop_app.settings import TALKING
+
+        self.open(TALKING)
+
+    def open_costs(self) -> None:
+        """Open the dialog where the costs are."""
+        from desktop_app.settings import COSTS
+
+        self.open(COSTS)
 
     def show_values(self, values: Mapping[str, Any]) -> None:
         """Show what is in force, by the names of the settings; what is not named stays as it is."""
@@ -125,6 +139,8 @@ class SettingsDesk(QObject):
             self._dialog.session_began()
 
     def _new_dialog(self) -> SettingsDialog:
+        from desktop_app.ui.settings_dialog import SettingsDialog
+
         dialog = SettingsDialog(self._theme, self._window)
         for name, choices in self._choices.items():
             dialog.show_choices(name, choices)

@@ -260,7 +260,8 @@ def test_changing_the_colours_at_run_time_reaches_everything(
 def test_sound_and_network_are_not_imported_with_the_window() -> None:
     program = (
         "import sys, desktop_app.ui.main_window;"
-        "heavy = {'numpy', 'asyncio', 'qasync', 'websockets', 'sounddevice', 'soxr', 'desktop_app.session'};"
+        "heavy = {'numpy', 'asyncio', 'qasync', 'websockets', 'sounddevice', 'soxr', 'desktop_app.session',"
+        " 'desktop_app.settings', 'desktop_app.ui.settings_dialog'};"
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
