@@ -315,6 +315,7 @@ class MainWindow(QMainWindow):
 
     def show_spending(self, conversation: str, day: str) -> None:
         """Say what the conversation and the day came to."""
+        self._spending.setVisible(True)
         self._spending.setText(f"Spent: {conversation} here, {day} today")
         self._spent.setText(conversation)
         self._spent.setToolTip(f"This conversation: {conversation}. Today: {day}.")
@@ -523,6 +524,7 @@ class MainWindow(QMainWindow):
         self._menu.addSeparator()
         self._spending = self._menu.addAction("")
         self._spending.setEnabled(False)
+        self._spending.setVisible(False)
         self._open_settings = self._menu.addAction("Settings…")
         self._open_settings.setShortcut(QKeySequence("Ctrl+,"))
         self._help = self._menu.addAction("Keys and about")
@@ -763,6 +765,9 @@ class _HelpDialog(QDialog):
             (native("Ctrl+Shift+S"), "Attach a screenshot of a region"),
             (native(standard.New), "New conversation"),
             (native("Ctrl+,"), "Settings"),
+            (native("Menu"), "What to do with a row"),
+            (native("Return"), "Use a row: its button, call or picture"),
+            (native("Ctrl+J"), "Suggest what to say"),
             (native(standard.Copy), "Copy what is selected in the transcript"),
             (native(standard.HelpContents), "This help"),
             (native("Ctrl+Q"), "Close"),
