@@ -39,6 +39,7 @@ _FOREIGN = (
 )
 _UNCLEAR = ("I'm not sure what you mean. Could you say it in a whole sentence?",)
 _NOTHING = ("I didn't hear any words. Could you say that again?",)
+_NO_ANSWER = "The connected model gave no answer."
 _DOUBTFUL_WORDS = "I'm not sure I understood you. Could you say that again?"
 _LISTENING = (
     "I see. Tell me more.",
@@ -61,6 +62,8 @@ class Brain:
         self._router = router
         self.endpoint = endpoint
         """May be replaced at any time; the next reply uses it."""
+        self._said_of: tuple[LanguageModel, str] | None = None
+        """The endpoint that last failed, and what was said of it."""
         self.small_talk = small_talk
         """Set when its weights have been loaded, which takes longer than the rest."""
 
@@ -71,7 +74,7 @@ class Brain:
         answer = self._router.answer(messages, tools)
         endpoint = self.endpoint
         if endpoint is not None and (answer is None or not answer.exact):
-            said, remark = False, "The connected model gave no answer."
+            said, remark = False, _NO_ANSWER
             try:
                 async with _closing(endpoint.reply(messages, tools=tools, max_tokens=max_tokens)) as pieces:
                     async for piece in pieces:
@@ -83,8 +86,11 @@ class Brain:
                 if said:
                     yield f" {remark}"
             if said:
+                self._said_of = None
                 return
-            yield f"{remark} "
+            if self._said_of != (endpoint, remark):  # once, not at every request
+                self._said_of = (endpoint, remark)
+                yield f"{remark} "
         if answer is not None:
             for part in _pieces(answer):
                 yield part
@@ -114,7 +120,7 @@ class Brain:
                 if not said:
                     yield _LISTENING[turn % len(_LISTENING)]
             case Kind.FACT | Kind.TASK | Kind.STATEMENT | Kind.FOREIGN if endpoint_failed:
-                yield "Without it I can't help with that."
+                yield "Without the connected model I can't help with that."
             case Kind.FACT:
                 yield _FACT[turn % len(_FACT)]
             case Kind.TASK:

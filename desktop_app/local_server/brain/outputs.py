@@ -93,7 +93,7 @@ def _due(value: Mapping[str, Any]) -> str:
 
 def _left(value: Mapping[str, Any]) -> str:
     kind, text = str(value.get("kind") or "timer"), str(value.get("text") or "")
-    label = f" for {text}" if text else ""
+    label = f" {'about' if kind == 'reminder' else 'for'} {text}" if text else ""
     left = value.get("seconds_left")
     return f"a {kind}{label}" + (f" with {say_duration(int(left))} left" if isinstance(left, (int, float)) else "")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 from desktop_app.errors import ConnectionFailed, EndpointRefused, KeyRejected, ParleyError
 from desktop_app.local_server.engines import FunctionCall, Message, MessageRole, Tool
@@ -66,10 +66,10 @@ class ChatEndpoint:
         self.name = parts.netloc.rpartition("@")[2]
         """Host and port, for sentences."""
         self._silence_s = silence_s
-        self._client = httpx.AsyncClient(
+        self._client = httpx2.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(silence_s, connect=connect_s),
+            timeout=httpx2.Timeout(silence_s, connect=connect_s),
             # A proxy from the environment has no business between us and this computer.
             trust_env=parts.hostname not in _LOOPBACK,
         )
@@ -135,17 +135,17 @@ class ChatEndpoint:
 async def probe_loopback(ports: Mapping[str, int] = USUAL_PORTS, *, timeout_s: float = 0.2) -> tuple[Offer, ...]:
     """Look once at the usual ports of this computer; return who answers with a list of models."""
 
-    async def look(client: httpx.AsyncClient, program: str, port: int) -> Offer | None:
+    async def look(client: httpx2.AsyncClient, program: str, port: int) -> Offer | None:
         base_url = f"http://127.0.0.1:{port}/v1"
         try:
             async with asyncio.timeout(timeout_s):
                 response = await client.get(f"{base_url}/models")
             models = _model_names(response) if response.status_code == 200 else ()
-        except (httpx.HTTPError, TimeoutError, EndpointRefused, ConnectionFailed):
+        except (httpx2.HTTPError, TimeoutError, EndpointRefused, ConnectionFailed):
             return None  # nobody, or somebody else: not worth a word
         return Offer(program, base_url, models) if models else None
 
-    async with httpx.AsyncClient(trust_env=False, timeout=timeout_s) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=timeout_s) as client:
         found = await asyncio.gather(*(look(client, program, port) for program, port in ports.items()))
     return tuple(offer for offer in found if offer)
 
@@ -165,7 +165,7 @@ def _wire(message: Message) -> dict[str, Any]:
     return wire
 
 
-async def _chunks(response: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
+async def _chunks(response: httpx2.Response) -> AsyncIterator[Mapping[str, Any]]:
     """Yield the JSON objects of an event stream, or the one of a server that does not stream."""
     if "application/json" in response.headers.get("content-type", ""):
         yield _json_object(await response.aread())
@@ -180,7 +180,7 @@ async def _chunks(response: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
             yield _json_object(data)
 
 
-async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+async def _lines(response: httpx2.Response) -> AsyncIterator[str]:
     length = 0
     async for line in response.aiter_lines():
         length = len(line)
@@ -214,7 +214,7 @@ def _told(error: object) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _model_names(response: httpx.Response) -> tuple[str, ...]:
+def _model_names(response: httpx2.Response) -> tuple[str, ...]:
     try:
         listed = response.json()["data"]
         return tuple(str(entry["id"]) for entry in listed)
@@ -229,30 +229,30 @@ def _model_names(response: httpx.Response) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def _as_sentences(name: str, model: str) -> AsyncIterator[None]:
-    """Turn what httpx raises into what a person can act on."""
+    """Turn what httpx2 raises into what a person can act on."""
     try:
         yield
-    except httpx.ConnectTimeout as error:
+    except httpx2.ConnectTimeout as error:
         raise ConnectionFailed(
             f"{name} did not answer.", "Check the address, and that it can be reached."
         ) from error
-    except httpx.ConnectError as error:
+    except httpx2.ConnectError as error:
         raise ConnectionFailed(
             f"I could not reach the model at {name}.", "Start the program that serves it, or check the address."
         ) from error
-    except httpx.TimeoutException as error:
+    except httpx2.TimeoutException as error:
         raise ConnectionFailed(
             f"The model “{model}” took too long.", "Try again, or choose a smaller model."
         ) from error
-    except (httpx.TransportError, httpx.StreamError) as error:
+    except (httpx2.TransportError, httpx2.StreamError) as error:
         raise ConnectionFailed(f"The connection to {name} broke off.", "Try again.") from error
-    except (_Garbled, httpx.DecodingError, httpx.InvalidURL) as error:
+    except (_Garbled, httpx2.DecodingError, httpx2.InvalidURL) as error:
         raise ConnectionFailed(
             f"{name} sent no answer I understand.", "Check that it is a chat model's address."
         ) from error
 
 
-def _refusal(response: httpx.Response, name: str, model: str) -> ParleyError:
+def _refusal(response: httpx2.Response, name: str, model: str) -> ParleyError:
     status = response.status_code
     try:
         body = response.json()

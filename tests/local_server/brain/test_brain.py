@@ -75,8 +75,23 @@ async def test_a_failing_endpoint_is_reported_and_not_papered_over() -> None:
     error = ConnectionFailed("I could not reach the model at localhost:1.")
     small = Scripted("He did, I think.")
     said = await replies(Brain(router(), endpoint=Scripted(error=error), small_talk=small), "Who wrote Hamlet?")
-    assert said == "I could not reach the model at localhost:1. Without it I can't help with that."
+    assert said == "I could not reach the model at localhost:1. Without the connected model I can't help with that."
     assert not small.asked
+
+
+async def test_a_failure_is_told_once_until_something_changes() -> None:
+    unreachable = Scripted(error=ConnectionFailed("It is not there."))
+    brain = Brain(router(), endpoint=unreachable)
+    assert (await replies(brain, "Who wrote Hamlet?")).startswith("It is not there. ")
+    assert "not there" not in await replies(brain, "Who wrote Hamlet?")
+    unreachable.error = KeyRejected("The key is wrong.")
+    assert (await replies(brain, "Who wrote Hamlet?")).startswith("The key is wrong. ")
+    unreachable.pieces, unreachable.error = ("Shakespeare.",), None
+    assert await replies(brain, "Who wrote Hamlet?") == "Shakespeare."
+    unreachable.pieces, unreachable.error = (), KeyRejected("The key is wrong.")
+    assert (await replies(brain, "Who wrote Hamlet?")).startswith("The key is wrong. ")
+    brain.endpoint = Scripted(error=KeyRejected("The key is wrong."))
+    assert (await replies(brain, "Who wrote Hamlet?")).startswith("The key is wrong. ")
 
 
 async def test_small_talk_goes_on_when_the_endpoint_fails() -> None:

@@ -36,7 +36,8 @@ _PARTS = {
     ),
     "people": (
         r"(?:split|divided|shared?|divide|distribute)(?: (?:it|that|this|equally|evenly|up|the bill|by"
-        rf"|between|among|amongst|into|in|for|with))* (?P<people>\d+)(?! (?:{_CURRENCY}|percent))(?: (?:people|persons|ways?"
+        rf"|between|among|amongst|into|in|for|with))* (?P<people>\d+)\b(?! (?:{_CURRENCY}|percent))"
+        rf"(?: (?:people|persons|ways?"
         r"|friends|of us|guests|parts|person))*",
         r"(?:between|among|amongst|for) (?:the )?(?P<people>\d+) (?:of us|people|persons|friends|guests)",
         r"(?P<people>\d+) (?:ways|people|friends|of us|persons|guests)",

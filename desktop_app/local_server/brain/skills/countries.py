@@ -217,6 +217,7 @@ _CAPITAL_NOTES = {
 }
 """Where one name would not be the whole truth."""
 _HOME_NATIONS = {"england": "London", "scotland": "Edinburgh", "wales": "Cardiff", "northern ireland": "Belfast"}
+_SMALLEST_KM2 = 20
 _OURS = re.compile(r"\b(?:my|your|our|his|her|their|this|that|it|they|us|me|i|you|here|there)\b")
 
 
@@ -317,6 +318,8 @@ class Countries:
             return None
         if place.kind is PlaceKind.COUNTRY:
             area = self._country(place).area_km2
+            if area < _SMALLEST_KM2:
+                return None  # the table has whole square kilometers
             miles = say_large(area / 2.589988).removeprefix("about ")
             return Answer(
                 f"{sentence(self._told(place))} has {say_large(area)} square kilometers, that is "

@@ -55,6 +55,7 @@ _REQUESTS = re.compile(
     r"|dim|book|order|generate|"
     r"i need|i want|i would like|stop|pause|cancel|delete|remove|close|run|list|go|visit|launch|browse)\b"
 )
+_ASKED_KINDLY = re.compile(r"^(?:(?:can|could|would|will) you (?:please )?)+")
 _ASKING = re.compile(r"^(?:what|how|who|when|where|which|why|is|are|do|does|did|will)\b")
 _PLACE = re.compile(r"city|location|place|town|country|region|where|destination|address")
 _ZONE = re.compile(r"(?:^|_|time ?)zone$|^tz$")
@@ -80,6 +81,9 @@ _VERBS: Mapping[str, frozenset[str]] = {
     "set": words("set turn switch change adjust"),
 }
 """What a verb promises; a tool that creates is not called to read."""
+_CLIPBOARD = re.compile(
+    r"\bclipboard\b|^copy (?:that|this|it|your (?:last )?answer)$|^what (?:did|have) i (?:just )?cop(?:y|ied)$"
+)
 _EXPRESSION = re.compile(r"expression|formula|equation|calculation")
 _ADDRESS = re.compile(r"url|target|link|website|page|path|file|site|domain|uri")
 _SIGN = re.compile(r"sign|zodiac")
@@ -119,7 +123,7 @@ class Offered:
     def _generic(self, request: Request) -> Answer | None:
         if (
             not _REQUESTS.match(request.said)
-            and not _REQUESTS.match(request.plain)
+            and not _REQUESTS.match(_ASKED_KINDLY.sub("", request.plain))
             and not _names_something(request.said.split()[:2])
         ):
             return None
@@ -148,6 +152,8 @@ class Offered:
             return None  # `Notes` knows what is said of those
         said = [_SAME_VERB.get(word, word) if word == verb else word for word in request.figures.split()]
         said = [word for word in said if word not in _STOP]
+        if "clipboard" in names and not _CLIPBOARD.search(request.said):
+            return None
         matched = {concept(word) for word in said} & names
         if not matched:
             return None
@@ -295,9 +301,9 @@ def _free_text(tool: Tool, request: Request) -> tuple[Any, set[str]]:
 def _address(request: Request) -> tuple[Any, set[str]]:
     """Return a web address or the path of a file that was named as such; nothing is guessed."""
     said = request.text.rstrip(".!?")
+    if match := _PATH.search(said):
+        return match["path"], set(plain(match[0]).split())
     if match := _DOMAIN.search(said):
         host = re.sub(r" dot ", ".", match["host"], flags=re.IGNORECASE).lower()
         return f"{(match['scheme'] or 'https').lower()}://{host}{match['path']}", set(plain(match[0]).split())
-    if match := _PATH.search(said):
-        return match["path"], set(plain(match[0]).split())
     return None, set()
