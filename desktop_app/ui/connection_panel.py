@@ -171,7 +171,8 @@ class ConnectionPanel(QFrame):
         layout = self.layout()
         assert layout is not None
         layout.activate()
-        self.setFixedHeight(layout.totalHeightForWidth(self.width()))
+        wraps = layout.hasHeightForWidth()
+        self.setFixedHeight(layout.totalHeightForWidth(self.width()) if wraps else layout.totalSizeHint().height())
 
     def _add_limit(self, limit: RateLimit) -> None:
         row = self._facts.rowCount()

@@ -18,7 +18,7 @@ THUMBNAIL_PX = 168
 KEPT = 256
 MOST_PIXELS = 100_000_000
 """Pictures with more of them are not decoded: whoever sent one wanted to fill the memory."""
-FAST_PNG = 92
+FAST_PNG = 80
 """Qt's quality for PNG: compress little, at once."""
 
 

@@ -90,6 +90,14 @@ def test_without_a_connection_it_offers_another_attempt_and_tells_no_end(
     assert not panel.isVisible()
 
 
+def test_with_nothing_known_it_is_still_as_high_as_what_is_in_it(window: MainWindow) -> None:
+    window._link_button.click()
+    panel = window.findChild(ConnectionPanel)
+    assert isinstance(panel, ConnectionPanel)
+    assert panel.height() > 60
+    panel.hide()
+
+
 def test_new_facts_are_shown_while_it_is_open(window: MainWindow, panel: ConnectionPanel) -> None:
     window._link_button.click()
     window.show_connection(ConnectionInfo("sess_2"))
