@@ -117,7 +117,7 @@ def _line(
     known = [sense for sense in senses if not synsets[sense].instance]
     if not known or re.search(r"[^a-z' .\-]", word):
         return ""
-    common = [sense for sense in known if counts.get((word, sense), 0)] or known[:1]
+    common = [sense for sense in known if counts.get((word, sense), 0)] or known
     total = sum(counts.get((word, sense), 0) for sense in known)
     told = [_definition(synsets[sense].gloss) for sense in common[:MOST_SENSES]]
     synonyms = _synonyms(word, known, synsets, counts)

@@ -16,6 +16,11 @@ from desktop_app.resources import resource
 
 _KINDS = {"n": "noun", "v": "verb", "a": "adjective", "r": "adverb"}
 _REGULAR = ((r"(?:s|x|z|ch|sh)$", r"\g<0>es"), (r"([^aeiou])y$", r"\1ies"), (r"$", "s"))
+_USUAL = {"bus": "buses", "gas": "gases"} | {
+    word: word
+    for word in ("fish", "sheep", "deer", "moose", "series", "species", "aircraft", "salmon", "trout", "offspring")
+}
+"""Where the list has only a rare plural, or none because it is the word itself."""
 _IRREGULAR_ENDINGS = ("o", "f", "fe", "us", "is", "man", "person")
 """Nouns that end so may be irregular without being in the list; nothing is said about them."""
 
@@ -71,6 +76,8 @@ class Lexicon:
 
     def plurals(self, noun: str) -> list[str]:
         """Return the plural forms of a noun; nothing if it is no noun, or may be irregular in a way not known."""
+        if noun in _USUAL:
+            return [_USUAL[noun]]
         for line in self._member("plurals.tsv"):
             base, _, forms = line.partition("\t")
             if base == noun:

@@ -72,7 +72,7 @@ from tests.local_server.brain.asking import ask, said
             "does Japan have more people than Germany",
             "Yes. Japan has about 123 million people, Germany about 84.1 million.",
         ),
-        ("what is the capital of Atlantis", "I don't know a country or city called Atlantis, so I can't tell."),
+        ("what is the capital of Narnia", "I don't know a country or city called Narnia, so I can't tell."),
         (
             "how far is Berlin from Munich",
             "From Berlin to Munich it's about 505 kilometers, or 315 miles, in a straight line.",
@@ -198,6 +198,7 @@ def test_holidays(phrase: str, answer: str) -> None:
         ("what's the antonym of expand", "The opposite of expand is contract."),
         ("opposite of hot", "The opposite of hot is cold."),
         ("what's the plural of child", "The plural of child is children, C, H, I, L, D, R, E, N."),
+        ("plural of fish", "The plural of fish is fish, F, I, S, H."),
         ("plural of box", "The plural of box is boxes, B, O, X, E, S."),
         ("what does flurgle mean", "I don't know the word flurgle."),
         ("is irregardless a word", "Yes, irregardless is in my dictionary."),

@@ -263,7 +263,7 @@ class Countries:
                 unknown = unknown or (
                     groups["p"] if name in ("capital", "population", "currency", "language") else ""
                 )
-        return _unknown(unknown)
+        return self._unknown(unknown)
 
     def _follow_up(self, said: str, frame: object) -> Answer | None:
         if not isinstance(frame, PlaceFrame):
@@ -622,19 +622,20 @@ class Countries:
             code = place.country if place and not place.rivals else ""
         return self._places.countries.get(code)
 
+    def _unknown(self, name: str) -> Answer | None:
+        """Say that a place is not known, or that about it, if the name may be one of a place."""
+        words = name.split()
+        if not words or len(words) > 2 or words[0] in ("the", "a", "an") or _OURS.search(name):
+            return None
+        if name in _HOME_NATIONS or self._places.find(name) is not None:
+            return Answer(f"I know {name.title()}, but I don't know that about it.", exact=False)
+        return Answer(f"I don't know a country or city called {name.title()}, so I can't tell.", exact=False)
+
     def _told(self, place: Place) -> str:
         """Return the name, with what it is where a state is called the same."""
         if place.kind is PlaceKind.COUNTRY and self._places.state(place.name):
             return f"the country {place.name}"
         return place.name
-
-
-def _unknown(name: str) -> Answer | None:
-    """Say that a place is not known, if it may be one."""
-    words = name.split()
-    if not words or len(words) > 2 or words[0] in ("the", "a", "an") or _OURS.search(name):
-        return None
-    return Answer(f"I don't know a country or city called {name.title()}, so I can't tell.", exact=False)
 
 
 def _continent_named(name: str) -> str:

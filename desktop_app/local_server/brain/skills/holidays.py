@@ -19,7 +19,7 @@ from desktop_app.local_server.brain.skill import Answer, Request
 from desktop_app.local_server.brain.skills.dates import MONTHS, Day, find_day
 from desktop_app.local_server.brain.wording import count, listing, say_date
 
-_HOLIDAY = r"(?:(?:public|bank|national|legal|statutory|official|federal|school) )?holidays?"
+_HOLIDAY = r"(?:(?:public|bank|national|legal|statutory|official|federal) )?holidays?"
 _IN = r"(?: (?:in|for|of) (?P<p>[a-z].*?))?"
 _IS = re.compile(
     rf"^(?:is|was|will)(?: (?:it|there))? (?P<day>.+?)(?: be)? (?:a|an|any|also a|really a) {_HOLIDAY}{_IN}$"
@@ -29,7 +29,7 @@ _IS = re.compile(
 _NEXT = (
     asking(
         rf"(?:next|upcoming|coming|following) {_HOLIDAY}(?: (?:be|coming up|off|day|on))*{_IN}",
-        before="will|there|which|day|date|we|have|my",
+        before="will|there|which|day|date|we|have",
     ),
     asking(
         rf"how (?:long|many days)(?: is it| are there)?(?: left)? (?:until|till|til|to|before) (?:the "
@@ -44,11 +44,11 @@ _WHEN = (
 )
 _LIST = (
     asking(
-        rf"(?P<how>how many )?{_HOLIDAY}(?: (?:are|is|do|does|will))?(?: (?:there|we|they|i))?(?: "
+        rf"(?P<how>how many )?{_HOLIDAY}(?: (?:are|is|do|does|will))?(?: (?:there|we|they))?(?: "
         rf"(?:left|have|be|get|still|remaining|celebrate))*"
         rf"(?: (?:in|for|during|of|left in) (?P<p>(?!this|next|the rest)[a-z].*?))?(?: (?:in|and|for"
         rf"|during|of|left|left in)(?: the)?)?(?: {_WHEN})?",
-        before="any|which|list|all|there|are there|tell me|we|left|my",
+        before="any|which|list|all|there|are there|tell me|we|left",
     ),
     asking(
         rf"(?P<how>how many )?{_HOLIDAY} (?:does|do) (?P<p>[a-z].*?) (?:have|celebrate|get|observe)(?: "

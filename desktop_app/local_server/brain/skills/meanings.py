@@ -138,6 +138,8 @@ class Meanings:
         return Answer(f"I don't know an opposite of {word}.")
 
     def _plural(self, word: str) -> Answer | None:
+        if len(word) < 2:
+            return None
         found = self._lexicon.plurals(word)
         if not found:
             return Answer(f"I don't know the plural of {word}.") if self._lexicon.entries(word) else _unknown(word)

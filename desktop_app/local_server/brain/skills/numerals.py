@@ -93,6 +93,8 @@ class Numerals:
         for groups in matches(_FROM_ROMAN, request.said):
             letters = groups["roman"].replace(" ", "").upper()
             value = _value(letters)
+            if value is None and re.match(r"^what (?:number )?is \w+$", request.said):
+                return None  # an English word
             if value is None:
                 return Answer(f"{', '.join(letters)} is not a Roman numeral I can read.")
             return Answer(f"The Roman numeral {', '.join(letters)} is {value}.")
