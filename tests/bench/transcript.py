@@ -8,6 +8,8 @@ painted. The rows are of every kind: spoken and typed texts, pictures, calls of 
     scroll       a turn of the wheel through rows that were never measured
     hover        the mouse goes over the rows in sight
 
+`cpu` is the time the thread itself ran: on a machine that does other things, the rest is waiting for a core.
+
     python3 packaging/dev.py bench transcript [-- --rows 10000 --frames 600]
 """
 
@@ -19,7 +21,7 @@ import statistics
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from time import perf_counter
+from time import perf_counter, thread_time
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -92,15 +94,16 @@ class Bench:
         for _ in range(3):
             self._app.processEvents()
 
-    def frames(self, count: int, step: Callable[[int], None]) -> list[float]:
-        """Return how long each step and its painting took, in ms."""
-        times = []
+    def frames(self, count: int, step: Callable[[int], None]) -> tuple[list[float], list[float]]:
+        """Return how long each step and its painting took, and how long of that the thread ran, in ms."""
+        times, busy = [], []
         for number in range(count):
-            began = perf_counter()
+            began, ran = perf_counter(), thread_time()
             step(number)
             self.settle()
             times.append(1000 * (perf_counter() - began))
-        return times
+            busy.append(1000 * (thread_time() - ran))
+        return times, busy
 
     def stream(self, number: int) -> None:
         """Let five more words come."""
@@ -140,11 +143,16 @@ def main(arguments: Sequence[str]) -> int:
     figures["stream far"] = bench.frames(options.frames, bench.stream)
     figures["scroll"] = bench.frames(options.frames, bench.scroll)
     figures["hover"] = bench.frames(options.frames, bench.hover)
-    print(f"{options.rows} rows, {options.frames} frames, ms\n{'':12}{'median':>8}{'p99':>8}{'max':>8}")
-    for name, times in figures.items():
-        p99 = statistics.quantiles(times, n=100)[98]
-        print(f"{name:12}{statistics.median(times):8.2f}{p99:8.2f}{max(times):8.2f}")
-    return 0 if statistics.quantiles(figures["stream"], n=100)[98] < FRAME_MS else 1
+    print(f"{options.rows} rows, {options.frames} frames, ms")
+    print(f"{'':12}{'median':>8}{'p99':>8}{'max':>8}{'cpu p99':>9}")
+    for name, (times, busy) in figures.items():
+        print(f"{name:12}{statistics.median(times):8.2f}{p99(times):8.2f}{max(times):8.2f}{p99(busy):9.2f}")
+    return 0 if p99(figures["stream"][0]) < FRAME_MS else 1
+
+
+def p99(times: Sequence[float]) -> float:
+    """Return the 99th percentile."""
+    return statistics.quantiles(times, n=100)[98]
 
 
 if __name__ == "__main__":
