@@ -21,6 +21,8 @@ _CONTRACTIONS = {
     r"\b(what|who|where|when|how|there|they|you|we)'re\b": r"\1 are",
     r"\b(what|who|where|how|that|it|there)'ll\b": r"\1 will",
     r"\b(what|who|where|when|how)'d\b": r"\1 did",
+    r"^((?:which|what|how) [a-z]+)'s\b(?= \w)": r"\1 is",
+    r"\bd'you\b": "do you",
     r"\bi'm\b": "i am",
     r"\bi'd like\b": "i would like",
     r"\bi've\b": "i have",
@@ -67,7 +69,8 @@ _SIGNS: tuple[tuple[str, str], ...] = (
 
 _INTERJECTIONS = re.compile(
     r"\b(?:u+h+m*|u+m+|erm*|e+r+|h+m+|mhm|currently|actually|basically|literally"
-    r"|(?<!do )(?<!if )you know|i mean|kind of|sort of)\b"
+    r"|(?<!do )(?<!if )you know|i mean|kind of|sort of|^like(?= )|(?<=\bso )like|(?<=\bin )like"
+    r"|(?<=\bfor )like|(?<=\bcan you )like|(?<=\bis )like(?= \d))\b"
 )
 
 _OPENINGS = re.compile(
@@ -94,7 +97,8 @@ _CLOSINGS = re.compile(
     r"(?: (?:please|thanks|thank you|for me|(?<!from )(?:right )?now|currently|exactly|precisely"
     r"|roughly|approximately|"
     r"at the moment|at this moment|real quick|quickly|then|anyway|again|by the way|if you can|if possible|"
-    r"do you know|can you tell me|tell me|parley|would you|mate|dear|buddy|sir|huh|okay|ok|you know|i guess))+$"
+    r"do you know|can you tell me|tell me|parley|would you|like (?:which|what) country|mate|dear|buddy"
+    r"|sir|huh|okay|ok|you know|i guess))+$"
 )
 
 _STUTTER = re.compile(r"\b(what|the|is|a|in|to|how|of|and|i|it|are|can you|what is|how many|how much)(?: \1\b)+")

@@ -24,7 +24,7 @@ _USE = (
 )
 
 _CAPITAL = (
-    asking(rf"(?:capital|capitol)(?: city)?(?: is it)? (?:of|in|for|from) {_P}"),
+    asking(rf"(?:capital|capitol)(?: city)?(?: is it)?(?: of| in| for| from)? {_P}"),
     asking(rf"{_OWN} (?:capital|capitol)(?: city)?"),
 )
 _CAPITAL_OF = (
@@ -34,7 +34,7 @@ _CAPITAL_OF = (
 _IS_CAPITAL = (asking(rf"{_P} (?:really |still )?the (?:capital|capitol)(?: city)? of (?P<q>.+?)"),)
 _POPULATION = (
     asking(
-        rf"(?:population|number of {_PEOPLE}|head count)(?: size)? (?:of|in|for) {_P}",
+        rf"(?:population|number of {_PEOPLE}|head count)(?: size)?(?: of| in| for)? {_P}",
         before="size|how big|how large",
     ),
     asking(

@@ -190,6 +190,7 @@ def _in_year(year: str | None, on: Callable[[int], dt.date], today: dt.date, *, 
 
 
 _UNITS = r"(?P<n>\d+|an?|one) (?P<unit>day|week|fortnight|month|year)s?"
+_FROM_DAY = re.compile(rf"^{_UNITS} (?P<way>from|after|before) (?P<day>(?!now$|today$).+)$")
 _RELATIVE = {
     "today": 0,
     "tomorrow": 1,
@@ -202,6 +203,11 @@ _RELATIVE = {
 
 
 def _relative(said: str, today: dt.date) -> Day | None:
+    if after := _FROM_DAY.match(said):
+        start = find_day(after["day"], today)
+        steps = int(after["n"]) if after["n"].isdigit() else 1
+        moved = _moved(start.date, -steps if after["way"] == "before" else steps, after["unit"]) if start else None
+        return Day(moved, relative=said) if moved else None
     if said in _RELATIVE:
         return Day(today + dt.timedelta(days=_RELATIVE[said]), relative=said.removeprefix("the "))
     if match := re.match(
@@ -329,6 +335,30 @@ _DAY_OF_YEAR = re.compile(
     r"(?: (?:is it|today|is today))*$"
     r"|^how many days (?:into the year are we|of the year have passed|have passed this year|into this year are we)$"
 )
+_SHORT = tuple(
+    (re.compile(pattern), whole)
+    for pattern, whole in (
+        (r"^(?=(?:days|weeks|months) (?:until|till|til|to|since) )", "how many "),
+        (r"^(?:date|day) (?=(?:in|on|next) )", "what is the date "),
+        (r"^(?!(?:what is )?(?:the )?today)(.+?)'s date$", r"what is the date \1"),
+        (r"^(.+?) is (?:what|which)(?: date| day)?$", r"what is the date \1"),
+        (r"^(.+?) (?:is )?(?:what |which )?(?:day of the week|weekday)$", r"what day is \1"),
+        (r"^(?:the )?(?:current )?week(?: number| of the year)?$", "what week is it"),
+        (r"^(?:is it |is this )?(?:a )?leap year$", "is this year a leap year"),
+        (
+            r"^(?:if )?(?:(?:i|someone|somebody|you|he|she) (?:am |was |were |is )?)?born (?:in |on )?(.+?)"
+            r" (?:then )?how old\b.*$",
+            r"how old is someone born in \1",
+        ),
+        (
+            r"^how old(?: am i| is that| is he| is she)?(?: if)? born (?:in |on )?(.+)$",
+            r"how old is someone born in \1",
+        ),
+        (rf"^((?:next )?(?:{_FEAST})(?: [12]\d{{3}}| (?:this|next) year)?) when$", r"when is \1"),
+        (rf"^((?:{_FEAST}) [12]\d{{3}})$", r"when is \1"),
+    )
+)
+"""Questions cut short, and what they are short for."""
 _IS_IT = re.compile(r"^is (?:it|today)(?: a| the)? (?P<day>.+?)(?: today)?$")
 _THIS_LENGTH = re.compile(
     r"^how many days(?: are there| are| does)?(?: in)? (?P<what>this month|next month|last month"
@@ -343,7 +373,7 @@ class Dates:
 
     def answer(self, request: Request) -> Answer | None:
         """Return the answer to a question about dates."""
-        said, today = request.figures, request.now.date()
+        said, today = _in_full(request.figures), request.now.date()
         if request.before is not None:
             return self._follow_up(said, today, request.before.frame)
         if _TODAY.match(said):
@@ -414,6 +444,10 @@ def _years(said: str, today: dt.date) -> Answer | None:
     return Answer(
         f"That {'was' if match['ago'] else 'will be'} {today.year + (-number if match['ago'] else number)}."
     )
+
+
+def _in_full(said: str) -> str:
+    return next((pattern.sub(whole, said, count=1) for pattern, whole in _SHORT if pattern.match(said)), said)
 
 
 def _day_of_year(said: str, today: dt.date) -> Answer | None:

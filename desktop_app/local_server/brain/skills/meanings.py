@@ -14,7 +14,7 @@ _THE_WORD = r"(?:the )?(?:word |term |expression |phrase |verb |noun |adjective 
 _W = rf"{_THE_WORD}(?P<w>[a-z][a-z' -]*?)"
 _MEANING = (
     re.compile(
-        rf"^(?:(?:so|and|but|what|exactly)\s)*what (?:exactly )?(?:does|do|did) {_W} (?:mean|stand for"
+        rf"^(?:(?:so|and|but|what|exactly)\s)*what (?:exactly )?(?:does|do|did|is) {_W} (?:mean|stand for"
         rf"|refer to)(?: exactly| in english)?$"
     ),
     asking(rf"(?:meaning|definition|sense)(?: of)? {_W}(?: in english| mean)?", before="look up|dictionary"),

@@ -37,7 +37,7 @@ _FROM_ROMAN = (
         before=_MORE,
     ),
     asking(rf"{_NUMERAL} (?:is )?in roman numerals", before=_MORE),
-    re.compile(r"^what (?:number )?is (?P<roman>[mdclxvi]{4,})$"),
+    re.compile(r"^what (?:number )?is (?P<roman>(?!mix$|div$)[mdclxvi]{3,})$"),
 )
 _BASES = {"binary": (2, "0b"), "hex": (16, "0x"), "hexadecimal": (16, "0x"), "octal": (8, "0o")}
 _BASE = r"(?P<base>binary|hex|hexadecimal|octal)"

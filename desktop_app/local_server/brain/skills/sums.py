@@ -59,6 +59,7 @@ _REORDERED = (
     (r"^plus (\S+) (?:and|to|plus|with) (\S+)$", r"\1 plus \2"),  # add 45 and 67
     (r"^plus (\S+) (\S+) and (\S+)$", r"\1 plus \2 plus \3"),
     (r"^minus (\S+) from (\S+)$", r"\2 minus \1"),  # subtract 5 from 20
+    (r"^minus (\S+) percent from (\S+)$", r"\2 minus \1 percent"),
     (r"^(?:multiply|times) (\S+) (?:by|and|times|with) (\S+)$", r"\1 times \2"),
     (r"^divide (\S+) (?:by|divided) (\S+)$", r"\1 divided \2"),
     (

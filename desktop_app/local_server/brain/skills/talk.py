@@ -22,10 +22,10 @@ _JOKES = (
     "I used to hate facial hair, but then it grew on me.",
 )
 
-_NAMED = r"(?: (?:parley|computer|assistant|there|everyone|again|my friend|buddy|mate|robot|to you))*"
+_NAMED = r"(?: (?:parley|computer|assistant|there|everyone|again|my friend|buddy|mate|robot|to you|pal|man|folks))*"
 _GREETING = re.compile(
     rf"^(?:hey|hi|hello|howdy|hiya|yo|greetings|good (?P<part>morning|afternoon|evening|day)"
-    rf"|hello hello|hi hi){_NAMED}$"
+    rf"|hello hello|hi hi|morning|afternoon|evening){_NAMED}$"
 )
 _WHO = re.compile(
     r"^(?:who|what) (?:are you|am i (?:talking|speaking) (?:to|with))(?: exactly)?$|^(?:what is"
@@ -59,9 +59,9 @@ _LINES: tuple[tuple[str, str], ...] = (
     (
         r"(?:ok |okay |great |perfect |alright |no |yes )*(?:thanks|thank you|thank you so much"
         r"|thank you very much|thanks a lot|many thanks|cheers|thanks so much|much appreciated"
-        r"|i appreciate it)"
+        r"|i appreciate it|ta)"
         r"(?: (?:that is all|that is (?:great|perfect|helpful)|for (?:that|your help|the help"
-        r"|everything)|parley|very much|a lot|so much|a bunch|again|you))*",
+        r"|everything)|buddy|mate|pal|man|parley|very much|a lot|so much|a bunch|again|you))*",
         "You're welcome.",
     ),
     (r"good night(?: parley| to you)?|sleep well|nighty? night", "Good night, sleep well."),
@@ -311,12 +311,12 @@ _COIN = re.compile(r"^(?:flip|toss|throw|slip|clip)(?: me)? (?:a|the) coin$|^hea
 _MANY_COINS = re.compile(r"^(?:flip|toss|throw)(?: me)? (?P<n>[2-9]|10) coins$")
 _MANY_DICE = re.compile(r"^(?:roll|throw)(?: me)? (?P<n>[3-9]|10) (?:(?P<sides>\d+) sided )?dice$")
 _DIE = re.compile(
-    r"^(?:roll|throw)(?: me)? (?:a|the|one|some|two|2|1) (?:(?P<sides>\d+) sided "
+    r"^dice$|^(?:roll|throw)(?: me)? (?:a|the|one|some|two|2|1) (?:(?P<sides>\d+) sided "
     r"|six sided )?(?P<what>die|dice)$|^roll (?:a )?d ?(?P<d>\d+)$"
 )
 _PICK = re.compile(
     r"^(?:pick|choose|give me|think of|say|name|generate|tell me)? ?(?:a "
-    r"|any )?(?:random )?number (?:between|from) (?P<a>\d{1,9}) (?:and|to) (?P<b>\d{1,9})$"
+    r"|any )?(?:random )?number(?: (?:between|from))? (?P<a>\d{1,9}) (?:and|to) (?P<b>\d{1,9})$"
 )
 _CHOOSE = re.compile(
     r"^(?:(?:choose|pick|decide|select|help me (?:choose|decide)|which one|what should i (?:take|have"

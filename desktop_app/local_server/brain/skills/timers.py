@@ -126,7 +126,7 @@ _BARE_AT = rf"(?P<at2>{_HOUR}|noon|midday|midnight)"
 _IN = rf"(?:in|after) (?P<length>{_DURATION})(?: from now)?"
 _WHEN_SAID = (_DAY, _PART, _AT, _IN)
 _APPOINTMENT = re.compile(
-    r"^(?:(?P<remind>remind) (?:me|us)|(?P<wake>wake) (?:me|us)(?: up)?|"
+    r"^(?:(?P<remind>remind (?:me|us)|do not let me forget)|(?P<wake>wake) (?:me|us)(?: up)?|"
     r"(?:(?:set|make|create|add|give me|i need|i want|put|schedule)(?: me| up)? )?(?:(?:an?|another|my"
     r"|the|new) )*(?P<kind>reminder|alarm)"
     r"(?: clock)?)(?P<rest>(?: .+)?)$"

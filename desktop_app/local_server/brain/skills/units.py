@@ -190,6 +190,7 @@ class Units:
                     rf"^(?:how (?:many|much)|the number of) {target}{there} (?:in|into|to|per|make up|make|makes"
                     rf"|equals?|for|is|are|from) {amount}(?: have| has| be)?$"
                 ),
+                rf"^{target} (?:in|per|to) {amount}$",
                 (
                     rf"^(?:how (?:many|much)) {target}(?: is| are| does"
                     rf"| do| would)? {amount}(?: be| have| equal| make)?$"

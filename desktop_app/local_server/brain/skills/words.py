@@ -27,7 +27,7 @@ _AGAIN = re.compile(
     r"|sentence)| yourself)?(?: again| once more| one more time)?(?: please)?|"
     r"(?:what did you|what have you|what were you) (?:just )?(?:say|said"
     r"|saying)(?: that)?(?: again)?|come again|once more|one more time|pardon(?: me)?"
-    r"|what was that|again)(?: please)?$"
+    r"|what was that|say what|again)(?: please)?$"
     r"|^(?:sorry |i )*(?:i )?did not (?:hear|catch|get)(?: you| that| it| what you said)?$"
     r"|^(?:what|huh|sorry|excuse me|beg your pardon|i beg your pardon)$"
 )
