@@ -15,6 +15,7 @@ import os
 import re
 import socket as sockets
 import ssl
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -52,7 +53,14 @@ TURN_S = 0.008
 MAX_WAITING_BYTES = 8 * 2**20
 """What may wait to be written: two minutes of speech. A network that takes less than that is gone, and only this
 tells: with full buffers the library's pings wait in the same queue, and their deadline never begins."""
+LOST_WITHIN_S = 25.0
+"""A network that is gone says nothing: what was sent and not acknowledged for so long, by anybody's network stack,
+or as long a silence that small probes do not end, is a lost connection. The system's own patience is 15 minutes."""
 LONGEST_WAIT_S = 3600
+_TCP_MAXRT = 5
+"""Windows' `ws2ipdef.h`, in seconds; Python has no name for it."""
+_TCP_RXT_CONNDROPTIME = 0x80
+"""macOS' `netinet/tcp.h`, in seconds; Python has no name for it."""
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 _log = logging.getLogger(__name__)
@@ -70,11 +78,13 @@ class WebSocketTransport:
         *,
         open_within_s: float = OPEN_WITHIN_S,
         close_within_s: float = CLOSE_WITHIN_S,
+        lost_within_s: float = LOST_WITHIN_S,
     ) -> None:
         self._endpoint = endpoint
         self._post = post
         self._open_within_s = open_within_s
         self._close_within_s = close_within_s
+        self._lost_within_s = lost_within_s
         self._attempt: asyncio.Task[None] | None = None
         self._outgoing: _Outgoing | None = None
         self._called_off: set[asyncio.Task[None]] = set()
@@ -148,7 +158,7 @@ class WebSocketTransport:
 
     async def _open(self, endpoint: Endpoint) -> ClientConnection:
         local = urlsplit(endpoint.url).hostname in _LOOPBACK
-        return await _SameOrigin(
+        connection = await _SameOrigin(
             endpoint.url,
             additional_headers=dict(endpoint.headers),
             user_agent_header=f"Parley/{__version__}",
@@ -161,6 +171,9 @@ class WebSocketTransport:
             proxy=None if local else True,
             logger=_wire_log,
         )
+        if not local:  # on this computer there is no network to lose, and a busy process is not dead
+            _notice_loss(connection.transport.get_extra_info("socket"), self._lost_within_s)
+        return connection
 
     async def _exchange(self, socket: ClientConnection, dialect: Dialect) -> Disconnected:
         this = asyncio.current_task()
@@ -223,6 +236,31 @@ class _Outgoing:
                 self._waiting_bytes -= len(text)
         except ConnectionClosed:
             pass  # the reader tells
+
+
+def _notice_loss(socket: sockets.socket, within_s: float) -> None:
+    """Let the system tell of a dead network in time, with the words each system has for it."""
+    tcp = sockets.IPPROTO_TCP
+    probes = 3
+    pause_s = max(1, int(within_s / 5))
+    idle_s = max(1, int(within_s) - probes * pause_s)
+    options = [
+        (sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1),
+        (tcp, getattr(sockets, "TCP_KEEPIDLE", None), idle_s),
+        (tcp, getattr(sockets, "TCP_KEEPINTVL", None), pause_s),
+        (tcp, getattr(sockets, "TCP_KEEPCNT", None), probes),
+    ]
+    if sys.platform == "win32":
+        options.append((tcp, _TCP_MAXRT, int(within_s)))
+    elif sys.platform == "darwin":
+        options.append((tcp, sockets.TCP_KEEPALIVE, idle_s))
+        options.append((tcp, _TCP_RXT_CONNDROPTIME, int(within_s)))
+    else:
+        options.append((tcp, getattr(sockets, "TCP_USER_TIMEOUT", None), int(within_s * 1000)))
+    for level, name, value in options:
+        if name is not None:
+            with suppress(OSError):  # an older system has less patience to set, and still the pings
+                socket.setsockopt(level, name, value)
 
 
 class _SameOrigin(connect):
