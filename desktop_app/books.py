@@ -33,7 +33,10 @@ class Board(Protocol):
 
 
 class Books:
-    """Counts what is billed. `budget_reached` is told whenever that changes; `today` is asked at every count."""
+    """Counts what is billed. `budget_reached` is told whenever that changes.
+
+    `today` is asked at every count, and once a minute: in an open window, too, a new day has money again.
+    """
 
     def __init__(
         self,
@@ -44,18 +47,25 @@ class Books:
         model: str,
         transcriber: str,
         budget_usd: float = 0.0,
+        billed: bool = True,
         today: Callable[[], dt.date] = dt.date.today,
+        look_every_s: float = 60.0,
     ) -> None:
         self._board = board
         self._budget_reached = budget_reached
         self._today = today
+        self._look_every_s = look_every_s
+        self._looking: asyncio.Task[None] | None = None
         self._file = costs.SpendingFile(folder)
         self.model = model
         """The model that answers, by its name in the price table; one that is not there costs «–»."""
         self.transcriber = transcriber
         self._budget_usd = budget_usd
+        self._billed = billed
+        """Whether anything costs here: of what runs on this computer nothing is shown."""
         self._over = False
-        self._forgiven = False
+        self._forgiven_on: dt.date | None = None
+        """The day on which the user wants to spend on, whatever it comes to."""
         self._unsaved = False
         self._saving: asyncio.Task[None] | None = None
         self.prices, notices = costs.load_prices(resource(costs.PRICES_FILE), folder / costs.PRICES_FILE)
@@ -65,12 +75,15 @@ class Books:
             board.show_notice(notice)
 
     def open(self) -> None:
-        """Show what the day came to so far."""
+        """Show what the day came to so far; loop thread only."""
         self._show()
         self._judge()
+        self._looking = start_task(self._look_at_the_calendar(), name="the day")
 
     def count(self, usage: CountUsage) -> None:
         """Add to what was spent, once for each key."""
+        if not self._billed:
+            return
         if isinstance(usage.usage, Usage):
             cost = costs.cost_of_response(usage.usage, self.model, self.prices)
         else:
@@ -86,12 +99,12 @@ class Books:
     def set_budget(self, budget_usd: float) -> None:
         """The user set another limit for a day; 0: none."""
         self._budget_usd = budget_usd
-        self._forgiven = False
+        self._forgiven_on = None
         self._judge()
 
     def spend_on(self) -> None:
         """The user goes on although the budget is reached; it is not asked again today."""
-        self._forgiven = True
+        self._forgiven_on = self._today()
         self._judge()
 
     def begin_conversation(self) -> None:
@@ -100,17 +113,30 @@ class Books:
         self._show()
 
     def _judge(self) -> None:
-        over = self._ledger.over_budget(self._budget_usd, day=self._today()) and not self._forgiven
+        today = self._today()
+        over = self._ledger.over_budget(self._budget_usd, day=today) and self._forgiven_on != today
         if over != self._over:
             self._over = over
             self._budget_reached(over)
 
     def _show(self) -> None:
+        if not self._billed:
+            return
         day = self._ledger.day(self._today())
         self._board.show_spending(costs.money_spent(self._ledger.conversation), costs.money_spent(day))
 
+    async def _look_at_the_calendar(self) -> None:
+        day = self._today()
+        while True:
+            await asyncio.sleep(self._look_every_s)
+            if day != (day := self._today()):
+                self._show()
+                self._judge()
+
     async def close(self) -> None:
         """Wait until the file is up to date."""
+        if self._looking is not None:
+            self._looking.cancel()
         if self._saving is not None:
             await self._saving
 

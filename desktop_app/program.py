@@ -157,6 +157,7 @@ class Program:
             model=choice.model,
             transcriber=settings.transcription.model or choice.transcription_model,
             budget_usd=settings.costs.budget_usd,
+            billed=not choice.local,
         )
         self._preferences = Preferences(
             file,

@@ -725,7 +725,9 @@ class Conversation:
     def _received_of_turns(self, event: events.ServerEvent) -> None:
         match event:
             case events.InputAudioBufferSpeechStarted():
-                self._server_hears = True
+                self._server_hears = (
+                    self._setup.server_listens
+                )  # with push to talk, whose turn it is we know better
                 self._idle_questions = 0
                 if self._setup.server_interrupts:
                     self._interrupt(None, server_cancels=True)

@@ -312,6 +312,11 @@ class Setup:
         return isinstance(read(self.config, TURN_DETECTION), ServerVad | SemanticVad)
 
     @property
+    def server_listens(self) -> bool:
+        """Whether the server finds the turns, as far as it has told."""
+        return isinstance(self._detection, ServerVad | SemanticVad)
+
+    @property
     def server_interrupts(self) -> bool:
         """Whether the server cancels a running response by itself when it hears speech."""
         detection = self._detection
