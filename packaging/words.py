@@ -9,7 +9,7 @@ packaged in Debian's `wordnet-base`; the licence of both is in `resources/words/
 
 One member per first two letters, one line per word and part of speech, so that one is found soon:
 
-    word  n|v|a|r  how often it was counted  definition|definition  synonym|synonym  opposite|~nearly an opposite
+    word  n|v|a|r  how often it was counted  definition|definition  synonym|synonym  opposite|opposite
 """
 
 from __future__ import annotations
@@ -122,7 +122,6 @@ def _line(
     told = [_definition(synsets[sense].gloss) for sense in common[:MOST_SENSES]]
     synonyms = _synonyms(word, known, synsets, counts)
     opposites = list(dict.fromkeys(other for sense in known[:3] for other in _opposites(word, sense, synsets)))
-    opposites = [other for other in opposites if other[0] != "~"] or opposites[:1]
     fields = (
         word,
         pos,
@@ -163,22 +162,12 @@ def _add(found: dict[str, None], word: str, synset: Synset) -> None:
 
 
 def _opposites(word: str, sense: str, synsets: Mapping[str, Synset]) -> Iterator[str]:
-    """Yield the word's own opposites, or with a tilde those of the word it is similar to."""
+    """Yield the word's own opposites, not those of words it is similar to: "present" is none of "ancient"."""
     synset = synsets[sense]
     mine = [number for number, other in enumerate(synset.words, 1) if other.lower() == word]
-    direct = [
-        _word(synsets[key], synset, number)
-        for symbol, key, number in synset.pointers
-        if symbol == "!" and number in mine
-    ]
-    yield from direct
-    if direct:
-        return
-    for symbol, key, _ in synset.pointers:
-        if symbol == "&" and (head := synsets[key]):
-            for kind, other, number in head.pointers:
-                if kind == "!":
-                    yield f"~{_word(synsets[other], head, number)}"
+    for symbol, key, number in synset.pointers:
+        if symbol == "!" and number in mine:
+            yield _word(synsets[key], synset, number)
 
 
 def _word(opposite: Synset, synset: Synset, number: int) -> str:

@@ -378,6 +378,14 @@ def test_a_response_waits_until_the_speech_is_understood() -> None:
     assert talk.context() == [("user", "Hello.")]
 
 
+def test_the_model_is_told_how_sure_the_recognition_is() -> None:
+    talk = Talk().update().speech(960).do(wire.InputAudioBufferCommit())
+    talk.ask()
+    job = next(each.job for each in reversed(talk.orders) if isinstance(each, Recognise) and not each.draft)
+    talk.do(Understood(job, "Hello.", -0.8))
+    assert talk.ordered(Generate)[-1].messages[-1].sureness == -0.8
+
+
 def test_speech_that_can_not_be_recognised_fails_the_transcript_and_the_response() -> None:
     talk = Talk().update().speech(960).do(wire.InputAudioBufferCommit())
     talk.ask()

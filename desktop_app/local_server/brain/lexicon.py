@@ -38,8 +38,6 @@ class Entry:
     """The most frequent first."""
     synonyms: tuple[str, ...]
     opposites: tuple[str, ...]
-    near_opposites: tuple[str, ...]
-    """Opposites of words that mean much the same."""
 
 
 class Lexicon:
@@ -104,15 +102,13 @@ class Lexicon:
 
 def _entry(line: str) -> Entry:
     word, kind, uses, meanings, synonyms, opposites = line.split("\t")
-    others = _split(opposites)
     return Entry(
         word,
         _KINDS[kind],
         int(uses),
         _split(meanings),
         _split(synonyms),
-        tuple(other for other in others if not other.startswith("~")),
-        tuple(other[1:] for other in others if other.startswith("~")),
+        _split(opposites),
     )
 
 

@@ -132,9 +132,6 @@ class Meanings:
         found = unique(other for entry in entries for other in entry.opposites)[:3]
         if found:
             return Answer(f"The opposite of {word} is {' or '.join(found)}.")
-        near = unique(other for entry in entries for other in entry.near_opposites)[:1]
-        if near:
-            return Answer(f"My dictionary has no exact opposite of {word}; {near[0]} comes near.")
         return Answer(f"I don't know an opposite of {word}.")
 
     def _plural(self, word: str) -> Answer | None:
