@@ -36,7 +36,7 @@ class _Asked:
     """A response that is not born yet."""
 
     event_id: str
-    """Of our `response.create`; empty: the server begins it by itself, after a turn it found."""
+    """Of our `response.create`; empty: the server begins it by itself."""
     params: ResponseParams
     called_off: bool = False
 
@@ -67,6 +67,8 @@ class Responses:
         self._wanted: ResponseParams | None = None
         """The response to be asked for as soon as the one before is done."""
         self._asked: _Asked | None = None
+        self._expected: _Asked | None = None
+        """What the server begins by itself, after a turn it found."""
         self._active: _Active | None = None
         self.failed: ResponseParams | None = None
         """What the last response was asked with, if it failed: a retry asks for the same."""
@@ -86,18 +88,20 @@ class Responses:
         """Whether an answer is on its way: asked for or being generated, and not called off."""
         if self._wanted is not None:
             return True
-        asked, active = self._asked, self._active
-        return (asked is not None and not asked.called_off) or (active is not None and not active.cancelling)
+        unborn = (self._asked, self._expected)
+        if any(asked is not None and not asked.called_off for asked in unborn):
+            return True
+        return self._active is not None and not self._active.cancelling
 
     @property
     def busy(self) -> bool:
         """Whether a response is asked for or being generated, called off or not."""
-        return self._asked is not None or self._active is not None
+        return self.unborn or self._active is not None
 
     @property
     def unborn(self) -> bool:
         """Whether a response is asked for, or expected, and not born."""
-        return self._asked is not None
+        return self._asked is not None or self._expected is not None
 
     def is_silenced(self, response_id: str) -> bool:
         """Whether what comes of this response is to be dropped."""
@@ -121,8 +125,8 @@ class Responses:
 
     def expect(self) -> None:
         """The server found a turn and begins a response by itself: none is asked for meanwhile."""
-        if self._active is None and (self._asked is None or not self._asked.event_id):
-            self._asked = _Asked("", ResponseParams())
+        if self._active is None:
+            self._expected = _Asked("", ResponseParams())
             self._outbox.wake_after(CREATED_WITHIN_MS, Timer.RESPONSE_CREATED)
 
     def call_off(self, *, server_cancels: bool) -> None:
@@ -131,8 +135,9 @@ class Responses:
         `server_cancels`: the server's own turn detection cancels it (`interrupt_response`), so nothing is sent.
         """
         self._wanted = None
-        if self._asked is not None:
-            self._asked.called_off = True
+        for asked in (self._asked, self._expected):
+            if asked is not None:
+                asked.called_off = True
         if self._active is not None and not self._active.cancelling:
             self._cancel(self._active, send=not server_cancels)
 
@@ -157,12 +162,9 @@ class Responses:
         if response.conversation_id is None and metadata and OWN_ID not in metadata:
             self.disown(response_id)
             return
-        asked = self._asked if self._is_what_was_asked(metadata) else None
-        if asked is not None:
-            self._asked = None
-            self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
-            if asked.event_id:
-                self.echoes = OWN_ID in metadata
+        asked = self._take_unborn(metadata)
+        if asked is not None and asked.event_id:
+            self.echoes = OWN_ID in metadata
         self._born[response_id] = None
         self._active = _Active(response_id or None, asked.params if asked else ResponseParams())
         self._outbox.stop_waiting(Timer.RESPONSE_DONE)
@@ -185,10 +187,9 @@ class Responses:
         if active is not None and (active.id in (response_id, None) or not response_id):
             params, self._active = active.params, None
             self._outbox.stop_waiting(Timer.RESPONSE_DONE)
-        elif active is None and response_id not in self._born and self._is_what_was_asked(response.metadata or {}):
-            params = self._asked.params if self._asked else params  # it was never said to be born
-            self._asked = None
-            self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
+        elif active is None and response_id not in self._born:  # it was never said to be born
+            asked = self._take_unborn(response.metadata or {})
+            params = asked.params if asked else params
         if response.status == "failed":
             self.failed = params
         return params
@@ -214,14 +215,15 @@ class Responses:
         """Our request was refused for another reason; return whether it was ours."""
         if self._asked is None or not event_id or event_id != self._asked.event_id:
             return False
-        self.never_created()
+        self._asked = None
+        self._ask()
         return True
 
     def never_created(self) -> bool:
         """No `response.created` after a request: go on without. Return whether somebody waited for it."""
-        asked, self._asked = self._asked, None
+        asked, self._asked, self._expected = self._asked, None, None
         self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
-        missed = asked is not None and bool(asked.event_id) and not asked.called_off and self._wanted is None
+        missed = asked is not None and not asked.called_off and self._wanted is None
         self._ask()
         return missed
 
@@ -232,12 +234,23 @@ class Responses:
 
     # --- how it is done -------------------------------------------------------------------------
 
-    def _is_what_was_asked(self, metadata: dict[str, str]) -> bool:
-        if self._asked is None:
-            return False
+    def _take_unborn(self, metadata: dict[str, str]) -> _Asked | None:
+        """Return which of what was asked for, or expected, this is, and wait for it no more."""
         if OWN_ID in metadata:
-            return metadata[OWN_ID] == self._asked.event_id
-        return not self._asked.event_id or not self.echoes
+            mine = self._asked is not None and self._asked.event_id == metadata[OWN_ID]
+        elif self._expected is not None:
+            mine = self.echoes is False and self._asked is not None and not self._asked.called_off
+        else:
+            mine = not self.echoes
+        if mine:
+            taken, self._asked = self._asked, None
+        elif OWN_ID in metadata:
+            taken = None
+        else:
+            taken, self._expected = self._expected, None
+        if not self.unborn:
+            self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
+        return taken
 
     def _ask(self) -> None:
         if self.busy or self._wanted is None:
