@@ -102,12 +102,12 @@ class Answers:
     def audio(self, event: events.ResponseOutputAudioDelta, *, session_no: int) -> None:
         """Take a piece of speech."""
         response_id = event.response_id
+        self._setup.spoke = True  # the server spoke, heard or not: that is what locks the voice
         aside = self._asides.owns(response_id)
-        if aside and not self._asides.is_audible(response_id):
+        if aside and not self._asides.sounds(response_id):
             return
         if not aside and (self._responses.is_foreign(response_id) or self._responses.has_ended(response_id)):
             return
-        self._setup.spoke = True  # the server spoke, heard or not: that is what locks the voice
         if self._responses.is_silenced(response_id):
             self._dropped[event.item_id] = None
             return

@@ -24,7 +24,8 @@ from desktop_app.protocol.session_config import AudioConfig, AudioOutput
 
 JOB = "job"
 """The metadata member that names a job."""
-DONE_WITHIN_MS = 60_000
+HEARD_OF_WITHIN_MS = 60_000
+"""A job of which nothing comes for so long is given up."""
 
 SPOKEN = (AsideKind.READ_ALOUD, AsideKind.SAMPLE)
 _SHOWN = (AsideKind.SUMMARY, AsideKind.REPLIES, AsideKind.ABOUT)
@@ -52,6 +53,8 @@ class _Job:
     cancelled: bool = False
     serial: int = 0
     """Of the timer that ends it."""
+    goes_on: bool = False
+    """Something came of it since that timer was set."""
 
 
 class Asides:
@@ -85,7 +88,7 @@ class Asides:
             return False
         self._jobs[name] = job
         job.event_id = self._outbox.send(ResponseCreate(response=_params(aside, name, question)))
-        job.serial = self._outbox.wake_after(DONE_WITHIN_MS, Timer.ASIDE)
+        job.serial = self._outbox.wake_after(HEARD_OF_WITHIN_MS, Timer.ASIDE)
         self._show(job)
         return True
 
@@ -103,16 +106,21 @@ class Asides:
         """Whether a response belongs to a job."""
         return self._job_of(response_id) is not None
 
-    def is_audible(self, response_id: str) -> bool:
-        """Whether the audio of a response is to be played."""
+    def sounds(self, response_id: str) -> bool:
+        """Take audio of a job; return whether it is to be played."""
         job = self._job_of(response_id)
-        return job is not None and job.kind in SPOKEN and not job.cancelled
+        if job is None or job.kind not in SPOKEN or job.cancelled:
+            return False
+        job.goes_on = True
+        return True
 
     def write(self, response_id: str, text: str, *, append: bool) -> None:
         """Take words of a job."""
         job = self._job_of(response_id)
         if job is not None and job.kind not in SPOKEN:
+            before = job.text
             job.text = (job.text + text if append else text)[: limits.MAX_ASIDE_CHARS]
+            job.goes_on = job.goes_on or job.text != before
             self._show(job)
 
     def done(self, response: Response) -> bool:
@@ -135,6 +143,10 @@ class Asides:
         """A job takes too long: nobody waits for it any more. Return its response, whose rest is to be dropped."""
         job = next((job for job in self._jobs.values() if job.serial == serial), None)
         if job is None:
+            return ""
+        if job.goes_on:
+            job.goes_on = False
+            job.serial = self._outbox.wake_after(HEARD_OF_WITHIN_MS, Timer.ASIDE)
             return ""
         if job.response_id and not job.cancelled:
             self._outbox.send(ResponseCancel(response_id=job.response_id))

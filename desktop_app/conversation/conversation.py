@@ -297,7 +297,7 @@ class Conversation:
             self._interrupt(self._queued.pop(0))
         elif self._to_say and not self._over_budget:
             self._ask_aside(self._to_say.pop(0))
-        elif (self._renewal or self._setup.voice_waits) and not self._asides.busy:
+        elif (self._renewal or self._setup.voice_waits) and not (self._asides.busy or self._tools.busy):
             self._renew()
 
     def _mind_the_microphone(self) -> None:
@@ -508,6 +508,7 @@ class Conversation:
             if self._talk.closed:
                 self._interrupt(event)
             else:
+                self._interrupt(None)  # the microphone may be closing after hands-free, while an answer sounds
                 self._talk.begin_again()
 
     def _microphone(self, event: MicStarted | MicClosed | MicFailed) -> None:

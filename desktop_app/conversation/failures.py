@@ -44,7 +44,7 @@ _CLOSED_FOR_GOOD = frozenset({3000, 4000, 4001, 4003, 4004})
 _TOO_MANY_REQUESTS = 429
 _FIRST_SERVER_ERROR = 500
 
-_KEY_HINT = "Check the key in OPENAI_API_KEY, then start again."
+_KEY_HINT = "Check the key of this endpoint: OPENAI_API_KEY, or the variable its profile names. Then start again."
 _MODEL_HINT = "Choose another model with --model, then start again."
 
 
@@ -147,7 +147,8 @@ def _judge_status(status: int) -> Ending:
         return Ending(_link_notice(text, "Check the key's rights and the project."), retry=False)
     if status == 404:
         text = "There is no Realtime service at this address."
-        return Ending(_link_notice(text, "Check OPENAI_BASE_URL or --endpoint."), retry=False)
+        hint = "Check the endpoint's address: --endpoint, OPENAI_BASE_URL or its profile."
+        return Ending(_link_notice(text, hint), retry=False)
     retry = status == _TOO_MANY_REQUESTS or status >= _FIRST_SERVER_ERROR
     text = "The server is busy." if retry else f"The server refused the connection (HTTP {status})."
     hint = "Another attempt follows." if retry else "Check the endpoint's settings, then reconnect."

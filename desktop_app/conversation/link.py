@@ -79,7 +79,8 @@ class LinkMachine:
     def ready(self) -> None:
         """The session is configured."""
         self.state = State.ONLINE
-        self._outbox.stop_waiting(Timer.SESSION_UPDATED)
+        for timer in (Timer.RECONNECT, Timer.SESSION_UPDATED):
+            self._outbox.stop_waiting(timer)
         for key in (failures.LINK_KEY, "not-connected"):
             self._outbox.do(DismissNotice(key))
         self._outbox.wake_after(STABLE_AFTER_MS, Timer.STABLE)
@@ -98,7 +99,10 @@ class LinkMachine:
         self.has_session = False
         notice = ending.notice
         if ending.retry and self._attempts < MAX_ATTEMPTS:
-            self._outbox.wake_after(self._pause_ms(facts.retry_after_ms), Timer.RECONNECT)
+            pause_ms = self._pause_ms(facts.retry_after_ms)
+            self._outbox.wake_after(pause_ms, Timer.RECONNECT)
+            if pause_ms > LONGEST_PAUSE_MS:
+                notice = replace(notice, hint=f"It asked us to wait: the next attempt is in {_words(pause_ms)}.")
             self._attempts += 1
             self.state = State.CONNECTING
         elif ending.retry:
@@ -108,3 +112,9 @@ class LinkMachine:
     def _pause_ms(self, asked_ms: int) -> int:
         longest = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**self._attempts)
         return max(asked_ms, int(longest * (0.5 + 0.5 * self._jitter())))
+
+
+def _words(ms: int) -> str:
+    """Return a time as people say it."""
+    seconds = round(ms / 1000)
+    return f"{seconds} seconds" if seconds < 100 else f"about {round(seconds / 60)} minutes"

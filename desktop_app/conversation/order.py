@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from desktop_app.conversation import limits
 from desktop_app.conversation.limits import Recent
 
+_LONG_WAY = 16
+"""So many items in a row that are not shown are walked past only once."""
 _START = ""
 """What the first item stands behind; no item has an empty id."""
 
@@ -104,7 +106,7 @@ class Order:
         """Give an item another place; return whether that moved a shown one."""
         at = self._shown_at(previous, item_id)
         if item_id not in self._before:
-            self._hidden[item_id] = previous if at != item_id else self._last
+            self._hidden[item_id] = self._last if at == item_id else previous
             return False
         if at in (item_id, self._before[item_id]):
             return False
@@ -114,8 +116,11 @@ class Order:
 
     def _shown_at(self, place: str, item_id: str) -> str:
         """Return the shown item at or before a place; `item_id` itself if the place depends on it."""
-        for _ in range(limits.MAX_HIDDEN):
+        asked = place
+        for steps in range(limits.MAX_HIDDEN):
             if place in (item_id, _START) or place in self._before:
+                if steps > _LONG_WAY and place != item_id:
+                    self._hidden[asked] = place
                 return place
             if place not in self._hidden:
                 break

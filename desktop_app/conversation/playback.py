@@ -21,7 +21,6 @@ from desktop_app.protocol.events import ConversationItemDelete, ConversationItem
 from desktop_app.protocol.items import PartId
 from desktop_app.protocol.session_config import PCM_BYTES_PER_MS
 
-_MAX_UNHEARD_BYTES = limits.MAX_UNHEARD_MS * PCM_BYTES_PER_MS
 NEAR_END_MS = 100
 """The server's own length of an answer was seen up to 85 ms shorter than what it sent."""
 
@@ -72,7 +71,7 @@ class Playback:
             return
         self._unheard_bytes += len(pcm)
         sounding = self._parts.get(part)
-        if self._unheard_bytes > _MAX_UNHEARD_BYTES or (
+        if self._unheard_bytes > limits.MAX_UNHEARD_MS * PCM_BYTES_PER_MS or (
             sounding is None and len(self._parts) >= limits.MAX_UNHEARD_PARTS
         ):
             self._unheard_bytes -= len(pcm)

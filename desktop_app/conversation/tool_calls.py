@@ -107,6 +107,11 @@ class ToolCalls:
         """Whether the present turn waits for a tool or for the user's yes."""
         return any(round_.turn == self._turn for round_ in self._rounds)
 
+    @property
+    def busy(self) -> bool:
+        """Whether any call is without its output, of whatever turn."""
+        return bool(self._rounds)
+
     def offer(self, offers: tuple[ToolOffer, ...]) -> None:
         """These are the tools from now on; an «always» was meant for the tool as it was."""
         before, self._offers = self._offers, {str(offer.tool.name): offer for offer in offers}
