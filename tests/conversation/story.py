@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -20,6 +21,7 @@ from desktop_app.conversation.effects import (
     StopPlayback,
     Turn,
     VoiceState,
+    WakeAfter,
 )
 from desktop_app.conversation.inputs import (
     ConnectAsked,
@@ -32,12 +34,24 @@ from desktop_app.conversation.inputs import (
     Received,
     TalkPressed,
     TalkReleased,
+    Timer,
+    ToolFinished,
+    ToolOffer,
+    ToolsOffered,
+    Woke,
 )
 from desktop_app.errors import Notice
 from desktop_app.protocol import codec
-from desktop_app.protocol.events import ClientEvent, InputAudioBufferAppend, ServerEvent
-from desktop_app.protocol.items import PartId
-from desktop_app.protocol.session_config import AudioConfig, AudioInput, SessionConfig, Transcription
+from desktop_app.protocol.events import ClientEvent, InputAudioBufferAppend, ResponseCreate, ServerEvent
+from desktop_app.protocol.items import PartId, Tool
+from desktop_app.protocol.session_config import (
+    AudioConfig,
+    AudioInput,
+    SemanticVad,
+    ServerVad,
+    SessionConfig,
+    Transcription,
+)
 
 R = "resp_1"
 ITEM = "item_A1"
@@ -46,6 +60,26 @@ CONFIG = SessionConfig(
     instructions="Be brief.",
     audio=AudioConfig(input=AudioInput(turn_detection=None, transcription=Transcription(model="whisper-base"))),
 )
+VAD = ServerVad(
+    threshold=0.5,
+    prefix_padding_ms=300,
+    silence_duration_ms=500,
+    idle_timeout_ms=6000,
+    create_response=True,
+    interrupt_response=True,
+)
+
+E = TypeVar("E")
+
+
+def with_detection(detection: ServerVad | SemanticVad | None, config: SessionConfig = CONFIG) -> SessionConfig:
+    """Return the configuration with another turn detection."""
+    assert isinstance(config.audio, AudioConfig)
+    taken = msgspec.structs.replace(config.audio.input, turn_detection=detection)  # type: ignore[type-var]
+    return msgspec.structs.replace(config, audio=msgspec.structs.replace(config.audio, input=taken))
+
+
+HANDS_FREE = with_detection(VAD)
 
 
 def pcm(ms: float) -> bytes:
@@ -69,6 +103,26 @@ def names(effects: Sequence[Effect]) -> list[str]:
     ]
 
 
+def of(kind: type[E], effects: Sequence[Effect]) -> list[E]:
+    """Return the effects of a kind."""
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def events_of(kind: type[E], effects: Sequence[Effect]) -> list[E]:
+    """Return the sent events of a kind, as they were sent."""
+    return [effect.event for effect in effects if isinstance(effect, Send) and isinstance(effect.event, kind)]
+
+
+def waits(effects: Sequence[Effect], timer: Timer) -> list[int]:
+    """Return the times that are asked for, in ms."""
+    return [effect.ms for effect in of(WakeAfter, effects) if effect.timer is timer]
+
+
+def woken(effects: Sequence[Effect], timer: Timer) -> Woke:
+    """Return the waking that was asked for last."""
+    return Woke(timer, [effect for effect in of(WakeAfter, effects) if effect.timer is timer][-1].serial)
+
+
 def notices(effects: Sequence[Effect]) -> list[Notice]:
     """Return the notices that are shown."""
     return [effect.notice for effect in effects if isinstance(effect, ShowNotice)]
@@ -77,11 +131,21 @@ def notices(effects: Sequence[Effect]) -> list[Notice]:
 class Story:
     """A conversation, its effects so far, and what the window would show."""
 
-    def __init__(self, *, voice: str = "heart", voices: Sequence[str] = ("heart", "max")) -> None:
-        self.core = Conversation(CONFIG, voice=voice, voices=voices, jitter=lambda: 1.0)
+    def __init__(
+        self,
+        config: SessionConfig = CONFIG,
+        *,
+        voice: str = "heart",
+        voices: Sequence[str] = ("heart", "max"),
+        titles: bool = False,
+        now: Callable[[], float] | None = None,
+    ) -> None:
+        self.config = config
+        self.core = Conversation(config, voice=voice, voices=voices, jitter=lambda: 1.0, titles=titles, now=now)
         self.effects: list[Effect] = []
         self.stopped_with: tuple[Heard, ...] = ()
         """What the speaker answers to `StopPlayback`."""
+        self._echoed: list[dict[str, str]] = []
 
     def happens(self, *events: Input) -> list[Effect]:
         """Take inputs as the session would: silence is answered in the same dispatch. Return their effects."""
@@ -96,11 +160,11 @@ class Story:
         self.effects += effects
         return effects
 
-    def says(self, *frames: str | dict[str, object] | ServerEvent) -> list[Effect]:
+    def says(self, *frames: str | Mapping[str, object] | ServerEvent) -> list[Effect]:
         """Take events from the server, as they stand on the wire."""
         effects = []
         for frame in frames:
-            if isinstance(frame, str | dict):
+            if isinstance(frame, str | Mapping):
                 text = frame if isinstance(frame, str) else msgspec.json.encode(frame)
                 event = codec.decode_server_event(text)
             else:
@@ -109,10 +173,46 @@ class Story:
         return effects
 
     def online(self) -> Story:
-        """Connect."""
+        """Connect; the server takes the configuration as it is."""
         self.happens(ConnectAsked())
-        self.says(SESSION_CREATED, SESSION_UPDATED)
+        self.says(SESSION_CREATED, updated(self.config) if self.config is not CONFIG else SESSION_UPDATED)
         return self
+
+    def hears(self, item: str = "item_U1", *, previous: str | None = None) -> list[Effect]:
+        """Hands-free: the server hears a turn, to its end."""
+        effects = self.says(speech_started(item))
+        effects += self.says({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 900, "item_id": item})
+        effects += self.says(
+            {"type": "input_audio_buffer.committed", "item_id": item, "previous_item_id": previous},
+            added(item, "user", previous),
+        )
+        return effects
+
+    def born(self, response: str = R) -> dict[str, object]:
+        """Return the birth of a response: the one that was asked for last, or one the server begins by itself."""
+        asked = [create.response for create in events_of(ResponseCreate, self.effects)]
+        metadata = [params.metadata for params in asked if params and params.metadata and "cid" in params.metadata]
+        mine = metadata[-1] if metadata and metadata[-1] not in self._echoed else None
+        if mine:
+            self._echoed.append(mine)
+        return created(response, metadata=mine)
+
+    def offers(self, *names: str, asks: bool = False) -> Story:
+        """Offer tools of these names."""
+        self.happens(ToolsOffered(tuple(ToolOffer(Tool(name=name, parameters={}), asks=asks) for name in names)))
+        return self
+
+    def calls(self, *calls: str, response: str = R, status: str = "completed") -> list[Effect]:
+        """The server answers with calls: `name` or `name:call_id`; return what came of `response.done`."""
+        items = [function_call(*call.split(":")) for call in calls]
+        self.says(self.born(response))
+        for item in items:
+            self.says(added_item(item))
+        return self.says(ended(items, response=response, status=status))
+
+    def ran(self, call: str, output: str = "{}", *, failed: bool = False) -> list[Effect]:
+        """A tool has answered."""
+        return self.happens(ToolFinished(call, output, failed=failed, seconds=0.5))
 
     def talks(self, ms: int = 1000, *, item: str = "item_U1", previous: str | None = None) -> list[Effect]:
         """Hold the key, speak, release; the server commits."""
@@ -126,7 +226,7 @@ class Story:
 
     def answers(self, ms: int = 2000, *, response: str = R, item: str = ITEM, words: str = "Hello there.") -> None:
         """The server begins to answer: `ms` of audio."""
-        self.says(created(response), added(item, "assistant", None), words_of(item, words, response))
+        self.says(self.born(response), added(item, "assistant", None), words_of(item, words, response))
         self.says(audio(item, ms, response))
 
     def speaking(self, ms: int = 2000) -> Story:
@@ -178,6 +278,45 @@ SESSION_CREATED: dict[str, object] = {
     "session": {"type": "realtime", "id": "sess_1", "audio": {"output": {"voice": "heart"}}},
 }
 SESSION_UPDATED: dict[str, object] = {**SESSION_CREATED, "type": "session.updated"}
+
+
+def updated(config: SessionConfig, voice: str = "heart") -> dict[str, object]:
+    """Return `session.updated`: the server takes the configuration as it is."""
+    session = msgspec.to_builtins(config)
+    session.setdefault("audio", {}).setdefault("output", {})["voice"] = voice
+    return {"type": "session.updated", "session": {**session, "id": "sess_1"}}
+
+
+def speech_started(item: str = "item_U1") -> dict[str, object]:
+    """Return `input_audio_buffer.speech_started`."""
+    return {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": item}
+
+
+def function_call(
+    name: str, call_id: str = "", *, arguments: str = "{}", status: str = "completed"
+) -> dict[str, object]:
+    """Return an item that calls a tool."""
+    call_id = call_id or f"call_{name}"
+    return {
+        "id": f"item_{call_id}",
+        "type": "function_call",
+        "status": status,
+        "call_id": call_id,
+        "name": name,
+        "arguments": arguments,
+    }
+
+
+def added_item(item: Mapping[str, object], previous: str | None = None) -> dict[str, object]:
+    """Return `conversation.item.added` of any item."""
+    return {"type": "conversation.item.added", "previous_item_id": previous, "item": item}
+
+
+def ended(
+    items: Sequence[Mapping[str, object]], *, response: str = R, status: str = "completed", **more: object
+) -> dict[str, object]:
+    """Return `response.done` with these items as its output."""
+    return {"type": "response.done", "response": {"id": response, "status": status, "output": items, **more}}
 
 
 def added(item: str, role: str, previous: str | None, *, spoken: bool = True) -> dict[str, object]:

@@ -17,10 +17,10 @@ from desktop_app.conversation.effects import (
     OpenMic,
     Play,
     Send,
+    ShowNotice,
     ShowSession,
     StopPlayback,
     Turn,
-    WakeAfter,
 )
 from desktop_app.conversation.inputs import (
     ConnectAsked,
@@ -40,7 +40,6 @@ from desktop_app.conversation.inputs import (
     TextEntered,
     Timer,
     VoiceChosen,
-    Woke,
 )
 from desktop_app.errors import Notice, NoticeAction
 from desktop_app.protocol.events import (
@@ -74,6 +73,8 @@ from tests.conversation.story import (
     pcm,
     sent,
     transcribed,
+    waits,
+    woken,
     words_of,
 )
 
@@ -97,7 +98,7 @@ def test_a_server_that_never_confirms_is_used_all_the_same() -> None:
     story = Story()
     story.happens(ConnectAsked())
     effects = story.says(SESSION_CREATED)
-    story.happens(_timer(effects, Timer.SESSION_UPDATED))
+    story.happens(woken(effects, Timer.SESSION_UPDATED))
     assert story.link() is Link.ONLINE
 
 
@@ -121,9 +122,9 @@ def test_a_refused_setup_is_sent_again_field_by_field_and_only_the_bad_one_goes_
 def test_a_socket_without_a_session_is_a_failed_attempt() -> None:
     story = Story()
     effects = story.happens(ConnectAsked())
-    effects = story.happens(_timer(effects, Timer.SESSION_CREATED))
+    effects = story.happens(woken(effects, Timer.SESSION_CREATED))
     assert Disconnect() in effects
-    assert _waits(effects, Timer.RECONNECT)
+    assert waits(effects, Timer.RECONNECT)
 
 
 def test_a_rejected_key_is_not_tried_again() -> None:
@@ -132,7 +133,7 @@ def test_a_rejected_key_is_not_tried_again() -> None:
     story.says(error("invalid_api_key", "Incorrect API key provided"))
     effects = story.happens(Disconnected(close_code=3000, reason="invalid_request_error.invalid_api_key"))
     assert story.link() is Link.OFFLINE
-    assert not _waits(effects, Timer.RECONNECT)
+    assert not waits(effects, Timer.RECONNECT)
     assert "key" in notices(effects)[-1].text
     assert notices(effects)[-1].hint
 
@@ -143,24 +144,34 @@ def test_a_handshake_that_is_refused_for_good_is_not_tried_again(status: int) ->
     story.happens(ConnectAsked())
     effects = story.happens(Disconnected(http_status=status))
     assert story.link() is Link.OFFLINE
-    assert not _waits(effects, Timer.RECONNECT)
+    assert not waits(effects, Timer.RECONNECT)
 
 
 def test_a_busy_server_is_given_the_time_it_asked_for() -> None:
     story = Story()
     story.happens(ConnectAsked())
     effects = story.happens(Disconnected(http_status=429, retry_after_ms=7000))
-    assert _waits(effects, Timer.RECONNECT) == [7000]
+    assert waits(effects, Timer.RECONNECT) == [7000]
+
+
+@pytest.mark.parametrize(
+    ("asked_ms", "words"), [(20_000, "in 20 seconds"), (90_400, "in 90 seconds"), (600_000, "in about 10 minutes")]
+)
+def test_a_long_wait_is_said(asked_ms: int, words: str) -> None:
+    story = Story()
+    story.happens(ConnectAsked())
+    effects = story.happens(Disconnected(http_status=429, retry_after_ms=asked_ms))
+    assert [words in effect.notice.hint for effect in effects if isinstance(effect, ShowNotice)] == [True]
 
 
 def test_attempts_come_after_growing_pauses_and_end() -> None:
     story = Story()
     effects = story.happens(ConnectAsked())
     pauses = []
-    while waits := _waits(effects := story.happens(Disconnected(close_code=1006)), Timer.RECONNECT):
-        pauses += waits
+    while asked := waits(effects := story.happens(Disconnected(close_code=1006)), Timer.RECONNECT):
+        pauses += asked
         assert story.link() is Link.CONNECTING
-        assert Connect() in story.happens(_timer(effects, Timer.RECONNECT))
+        assert Connect() in story.happens(woken(effects, Timer.RECONNECT))
     assert pauses == [500, 1000, 2000, 4000, 8000]
     assert story.link() is Link.OFFLINE
     assert notices(effects)[-1].action is NoticeAction.RECONNECT
@@ -169,21 +180,21 @@ def test_attempts_come_after_growing_pauses_and_end() -> None:
 
 def test_a_server_that_accepts_and_drops_is_not_hammered() -> None:
     story = Story().online()
-    first = _waits(story.happens(Disconnected(close_code=1006)), Timer.RECONNECT)
+    first = waits(story.happens(Disconnected(close_code=1006)), Timer.RECONNECT)
     story.happens(ConnectAsked())
     story.says(SESSION_CREATED, SESSION_UPDATED)
-    second = _waits(story.happens(Disconnected(close_code=1006)), Timer.RECONNECT)
+    second = waits(story.happens(Disconnected(close_code=1006)), Timer.RECONNECT)
     story = Story().online()
     effects = story.happens(Disconnected(close_code=1006))
-    story.happens(_timer(effects, Timer.RECONNECT))
+    story.happens(woken(effects, Timer.RECONNECT))
     effects = story.says(SESSION_CREATED, SESSION_UPDATED)
-    third = _waits(story.happens(Disconnected(close_code=1006)), Timer.RECONNECT)
+    third = waits(story.happens(Disconnected(close_code=1006)), Timer.RECONNECT)
     assert first == second == [500]
     assert third == [1000], "being online for a moment does not begin the pauses anew"
-    effects = story.happens(*[_timer(story.effects, Timer.RECONNECT)])
+    effects = story.happens(*[woken(story.effects, Timer.RECONNECT)])
     effects = story.says(SESSION_CREATED, SESSION_UPDATED)
-    story.happens(_timer(effects, Timer.STABLE))
-    assert _waits(story.happens(Disconnected(close_code=1006)), Timer.RECONNECT) == [500]
+    story.happens(woken(effects, Timer.STABLE))
+    assert waits(story.happens(Disconnected(close_code=1006)), Timer.RECONNECT) == [500]
 
 
 def test_a_new_session_is_given_what_was_said_and_heard() -> None:
@@ -192,7 +203,7 @@ def test_a_new_session_is_given_what_was_said_and_heard() -> None:
     story.stopped_with = (Heard(PART, 1000),)
     story.happens(StopPressed())
     effects = story.happens(Disconnected(close_code=1012))
-    story.happens(_timer(effects, Timer.RECONNECT))
+    story.happens(woken(effects, Timer.RECONNECT))
     story.says(SESSION_CREATED)
     items = [event.item for event in sent(story.says(SESSION_UPDATED)) if isinstance(event, ConversationItemCreate)]
     assert [(item.role, item.words) for item in items] == [("user", "What is that?"), ("assistant", "Hello")]
@@ -213,7 +224,7 @@ def test_a_lost_connection_marks_the_half_answer_and_lets_what_came_be_heard() -
 def test_an_answer_of_the_lost_session_is_not_truncated_in_the_new_one() -> None:
     story = Story().speaking(2000)
     effects = story.happens(Disconnected(close_code=1006))
-    story.happens(_timer(effects, Timer.RECONNECT))
+    story.happens(woken(effects, Timer.RECONNECT))
     story.says(SESSION_CREATED, SESSION_UPDATED)
     story.stopped_with = (Heard(PART, 500),)
     assert names(story.happens(TalkPressed())) == ["input_audio_buffer.clear"]
@@ -442,7 +453,7 @@ def test_the_next_answer_is_asked_for_once_and_only_after_the_cancelled_one_is_d
 def test_a_cancelled_response_that_never_ends_is_given_up() -> None:
     story = Story().speaking()
     story.talks(item="item_U2")
-    effects = story.happens(_timer(story.effects, Timer.RESPONSE_DONE))
+    effects = story.happens(woken(story.effects, Timer.RESPONSE_DONE))
     assert names(effects) == ["response.create"]
 
 
@@ -591,7 +602,7 @@ def test_a_server_that_says_completed_over_and_over_has_one_final_transcript() -
 def test_no_transcript_in_time_says_so_and_a_late_one_still_fills_it() -> None:
     story = Story().online()
     effects = story.talks()
-    story.happens(_timer(effects, Timer.TRANSCRIPT))
+    story.happens(woken(effects, Timer.TRANSCRIPT))
     assert story.shown()[0].remark == "(no transcript)"
     story.says(transcribed("item_U1", "Better late"))
     assert story.shown()[0].text == "Better late"
@@ -781,14 +792,3 @@ def test_an_error_names_what_was_refused_and_the_conversation_goes_on() -> None:
 def test_a_playback_report_nobody_asked_for_changes_nothing() -> None:
     story = Story().online()
     assert sent(story.happens(PlaybackStopped((Heard(PART, 100),)))) == []
-
-
-def _waits(effects: list[object] | object, timer: Timer) -> list[int]:
-    assert isinstance(effects, list)
-    return [effect.ms for effect in effects if isinstance(effect, WakeAfter) and effect.timer is timer]
-
-
-def _timer(effects: object, timer: Timer) -> Woke:
-    assert isinstance(effects, list)
-    wakes = [effect for effect in effects if isinstance(effect, WakeAfter) and effect.timer is timer]
-    return Woke(timer, wakes[-1].serial)
