@@ -40,6 +40,8 @@ _ANOTHER = re.compile(
     re.IGNORECASE,
 )
 """What stands for "set a timer" behind a request that set one."""
+_KIND = re.compile(r"\b(timer|alarm|reminder|remind)\b", re.IGNORECASE)
+_THEN = re.compile(r"^(?=(?:at|in|on|tomorrow)\b)", re.IGNORECASE)
 
 
 def local_now() -> dt.datetime:
@@ -118,26 +120,35 @@ class Router:
     def _by_parts(self, request: Request) -> Answer | None:
         """Answer "Thanks! And what's 5 times 6?" and several requests at once, if every one can be answered."""
         alone: dict[str, Answer | None] = {}
+        second_best: list[Answer] = []
         for parts in several(request.text):
             answers: list[Answer] = []
-            for part in parts:
-                answer = self._part(part, request, answers, alone)
+            for number, part in enumerate(parts):
+                answer = self._part(part, request, parts[:number], answers, alone)
                 if answer is None:
                     break
                 answers.append(answer)
             else:
-                return _together(answers)
-        return None
+                if all(answer.exact or answer.courtesy for answer in answers):
+                    return _together(answers)
+                second_best = second_best or answers
+        return _together(second_best) if second_best else None
 
     def _part(
-        self, part: str, whole: Request, answers: Sequence[Answer], alone: dict[str, Answer | None]
+        self,
+        part: str,
+        whole: Request,
+        before: Sequence[str],
+        answers: Sequence[Answer],
+        alone: dict[str, Answer | None],
     ) -> Answer | None:
-        """Answer one of several requests; it may lean on the one before ("and another one for ten minutes").
+        """Answer one of several requests; it may lean on those before ("and another one for ten minutes").
 
         `alone` keeps what was found for parts by themselves: the ways to part a sentence have many in common.
         """
-        if answers and any("timer" in call.name for call in answers[-1].calls):
-            part = _ANOTHER.sub("set a timer", part)
+        if before and (kind := _KIND.search(before[-1])):
+            part = _ANOTHER.sub(f"set a {kind[1].lower()}", part)
+            part = _THEN.sub("remind me ", part) if kind[1].lower().startswith("remind") else part
         request = self._request(part, whole.earlier, whole.tools)
         if part not in alone:
             alone[part] = self._by_skill(request)

@@ -45,6 +45,28 @@ def calls(*texts: str) -> Calls:
             [("set_timer", {"seconds": 720}), ("set_timer", {"seconds": 1800})],
         ),
         (
+            "set a timer for 5 minutes and a timer for 10 minutes",
+            [("set_timer", {"seconds": 300}), ("set_timer", {"seconds": 600})],
+        ),
+        (
+            "set an alarm for 7 AM and another for 8 AM",
+            [
+                ("set_reminder", {"text": "Alarm", "at": "2026-07-23T07:00:00+01:00"}),
+                ("set_reminder", {"text": "Alarm", "at": "2026-07-23T08:00:00+01:00"}),
+            ],
+        ),
+        (
+            "remind me at five to buy milk and at six to call Tom",
+            [
+                ("set_reminder", {"text": "buy milk", "at": "2026-07-22T17:00:00+01:00"}),
+                ("set_reminder", {"text": "call Tom", "at": "2026-07-22T18:00:00+01:00"}),
+            ],
+        ),
+        (
+            "what time is it in Oslo, Paris and Tokyo",
+            [("get_local_time", {"zone": zone}) for zone in ("Europe/Oslo", "Europe/Paris", "Asia/Tokyo")],
+        ),
+        (
             "what's the time in Tokyo and in Paris",
             [("get_local_time", {"zone": "Asia/Tokyo"}), ("get_local_time", {"zone": "Europe/Paris"})],
         ),
@@ -135,6 +157,7 @@ def test_another_place_may_follow() -> None:
         "remind me of my mother",
         "the volume of a cone",
         "what time is it in Narnia",
+        "what's the capital of Norway and what time is it there",
         "He reads my shopping list to his wife every day.",
     ],
 )

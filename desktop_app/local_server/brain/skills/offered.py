@@ -157,6 +157,8 @@ class Offered:
         matched = {concept(word) for word in said} & names
         if not matched:
             return None
+        if re.search(r"\b(?:over )?there$", request.said):
+            return None  # where that is, was said in another sentence
         arguments, used = self._arguments(tool, request)
         if any(_EXPRESSION.search(name.lower()) for name in required(tool)):
             return None  # sums are done here

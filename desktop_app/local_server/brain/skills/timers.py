@@ -103,7 +103,9 @@ _LIST = re.compile(
 
 
 _MORE_THAN_A_LABEL = re.compile(
-    r"\b(?:another|also|too)\b|\band (?:tell|set|what|how|start|remind|open|take|read|when|where|wake"
+    rf"\band (?:an?|1|one) (?:timer|alarm|reminder)\b|\b\d+ {_UNIT} and\b|\band (?:at|in|on) (?:\d"
+    rf"|half|noon|midnight)"
+    r"|\b(?:another|also|too)\b|\band (?:tell|set|what|how|start|remind|open|take|read|when|where|wake"
     r"|turn|make|give"
     r"|who|then|show|play)\b"
 )
