@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import logging
 import os
 import random
@@ -49,6 +50,7 @@ from desktop_app.ui.talk_key import DEBOUNCE_MS
 from desktop_app.workshop import Workshop
 
 LEVEL_INTERVAL_MS = 50
+GARBAGE_INTERVAL_MS = 1_000
 WORKERS = 4
 """Threads for files, pictures and host names: enough that a few look-ups that hang do not hold up the files."""
 
@@ -76,7 +78,7 @@ async def converse(window: MainWindow, options: Options) -> None:
     closing = asyncio.Event()
     window.closing.connect(closing.set)
     _end_on_signals(closing)
-    with _bugs_shown(window):
+    with _bugs_shown(window), _garbage_collected_here(window):
         keys: dict[str, str] = {}
         while not closing.is_set():
             await _run_once(window, options, keys, closing)
@@ -478,3 +480,33 @@ def _bugs_shown(window: MainWindow) -> Iterator[None]:
     finally:
         sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
         loop.set_exception_handler(None)
+
+
+@contextmanager
+def _garbage_collected_here(window: MainWindow) -> Iterator[None]:
+    """Collect cyclic garbage on this thread and no other, while the loop runs.
+
+    Python collects wherever an allocation happens to be the one too many: in a worker thread, which must not
+    destroy what is Qt's (its timers would fire into freed memory), or in a sound callback, which must not wait.
+    """
+    gc.freeze()  # what was imported stays: looking through it again each time would take the longest
+    gc.disable()
+    timer = QTimer(window, interval=GARBAGE_INTERVAL_MS)
+    timer.timeout.connect(_collect_garbage)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.stop()
+        timer.deleteLater()
+        gc.enable()
+        gc.unfreeze()
+
+
+def _collect_garbage() -> None:
+    """Collect the oldest generation that is due, as Python itself would."""
+    due = [
+        n for n, (count, most) in enumerate(zip(gc.get_count(), gc.get_threshold(), strict=True)) if count > most
+    ]
+    if due:
+        gc.collect(due[-1])

@@ -125,8 +125,12 @@ def run_async(qapp: QApplication, no_thread_left: None) -> RunAsync:
             await _let_tasks_end(asyncio.current_task())
             return result
 
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            result = runner.run(bounded())
+        gc.disable()  # as the program does: in a worker thread it would destroy what is Qt's
+        try:
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                result = runner.run(bounded())
+        finally:
+            gc.enable()
         gc.collect()  # an exception in a forgotten future is told here, to this test
         return result
 
