@@ -1,7 +1,8 @@
 """Everything the protocol can do, from the window: one test per thing that a user can do.
 
 The program runs in this process, all of it: window, session, core, tools, books, socket. The server is scripted;
-every frame that it gets is held against the vendor's schema. What sounds is played on a virtual sound card.
+every frame that it gets is held against the vendor's schema (`conftest.py`). What sounds is played on a virtual
+sound card.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ from PySide6.QtGui import QGuiApplication
 
 from desktop_app import program as composition
 from desktop_app import workshop
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Role
+from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Role, Turn
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.errors import NoticeAction
 from desktop_app.protocol import events as wire
 from desktop_app.protocol.items import Item
+from desktop_app.protocol.session_config import ServerVad
 from desktop_app.tools.mcp import McpServers
 from desktop_app.tools.toolbox import Toolbox
+from desktop_app.ui.connection_panel import ConnectionPanel, limit_words
 from tests.bench.sound import noise
 from tests.conftest import RunAsync
 from tests.harness.inside import User, program
@@ -67,13 +70,14 @@ async def talking(
     settings: dict[str, Any] | None = None,
 ) -> AsyncIterator[tuple[User, ScriptedServer]]:
     """Run the program against a server that gives `replies`; whatever the program sends is checked at the end."""
-    keep(profile, settings or {})
+    if settings is not None:
+        keep(profile, settings)
     mind = Mind(*replies, beside={"title": "A test | testing", **(beside or {})})
     async with ScriptedServer(mind) as server:
         async with program(profile, server.url) as user:
             await user.sees_online()
             yield user, server
-        mind.check(server)
+        mind.check()
 
 
 def created_items(server: ScriptedServer, kind: str = "message") -> list[Item]:
@@ -93,6 +97,13 @@ def asked_beside(server: ScriptedServer, purpose: str) -> list[wire.ResponsePara
     return [each for each in params if each.conversation == "none" and (each.metadata or {})["purpose"] == purpose]
 
 
+def tools_offered(server: ScriptedServer) -> list[str]:
+    """Return the names of the tools the model was told of last."""
+    updates = [update.session.tools for update in server.events(wire.SessionUpdate)]
+    told = [tools for tools in updates if tools is not UNSET]
+    return [str(tool.name) for tool in told[-1]] if told else []
+
+
 async def ask(user: User, question: str, answer: str) -> Entry:
     """Type a question; return the entry of the answer."""
     user.types(question)
@@ -106,13 +117,13 @@ async def ask(user: User, question: str, answer: str) -> Entry:
 def test_a_picture_goes_along_small_enough(
     run_async: RunAsync, tmp_path: Path, name: str, size: tuple[int, int], mode: str
 ) -> None:
-    Image.effect_noise(size, 60).convert(mode).save(tmp_path / name)
+    Image.linear_gradient("L").resize(size).convert(mode).save(tmp_path / name)
 
     async def story() -> None:
-        async with talking(tmp_path / "profile", "A lot of noise.") as (user, server):
+        async with talking(tmp_path / "profile", "From dark to light.") as (user, server):
             user.drops(tmp_path / name)
             await user.until(lambda: user.composer.images, "the picture in the line")
-            await ask(user, "What is this?", "A lot of noise.")
+            await ask(user, "What is this?", "From dark to light.")
             (item,) = created_items(server)
             assert [part.type for part in item.parts] == ["input_text", "input_image"]
             header, _, data = str(item.parts[1].image_url).partition(";base64,")
@@ -288,6 +299,8 @@ def test_a_tool_with_a_side_effect_needs_a_yes(run_async: RunAsync, tmp_path: Pa
             outputs = [item.output for item in created_items(server, "function_call_output")]
             assert json.loads(str(outputs[0])) == {"error": "declined by user"}
             assert len(outputs) == 4
+        async with talking(tmp_path, write("later"), "Copied as ever.", settings=None) as (user, _):
+            await ask(user, "Copy.", "Copied as ever.")  # always is for the next start as well
 
     run_async(story(), deadline_s=30)
 
@@ -368,15 +381,14 @@ def test_whatever_a_tool_does_the_conversation_goes_on(
     async def story() -> None:
         right = (Call("horoscope", '{"sign": "Aries"}'),)
         async with talking(tmp_path, *replies, right, "Stay in bed.") as (user, server):
-            tools = user.running._workshop.user_tools
+            tools, desk = user.running._workshop.user_tools, user.window.settings
             await user.until(tools.files, "the file is found")
             (file,) = tools.files()
-            assert "horoscope" not in [offer.tool.name for offer in user.running._workshop.offers()], (
-                "not before a yes"
-            )
-            await tools.enable(file.name, file.digest)
-            names = [offer.tool.name for offer in user.running._workshop.offers()]
-            user.running._set("tools.trusted", [str(name) for name in names])  # as «always» does
+            assert "horoscope" not in tools_offered(server), "not before a yes"
+            desk.tool_file_switched.emit(file.name, file.digest, True)
+            await user.until(lambda: "horoscope" in tools_offered(server), "it is offered")
+            for name in ("raises", "hangs", "horoscope", "huge", "binary", "cyclic"):
+                desk.tool_trusted.emit(name, True)
             for call in wrong:
                 await ask(user, call.name, f"after {call.name} {call.arguments}")
             outputs = [json.loads(str(i.output)) for i in created_items(server, "function_call_output")[:5]]
@@ -389,6 +401,21 @@ def test_whatever_a_tool_does_the_conversation_goes_on(
             assert "Aries: stay in bed." in str(created_items(server, "function_call_output")[-1].output)
 
     run_async(story(), deadline_s=60)
+
+
+def test_a_tool_may_show_a_picture(run_async: RunAsync, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with talking(tmp_path, (Call("take_screenshot"),), "A window.") as (user, server):
+            user.types("What do you see?")
+            await user.answers("Allow")
+            await user.sees("A window.")
+            (output,) = created_items(server, "function_call_output")
+            assert "error" not in str(output.output)
+            seen = created_items(server)[-1]
+            assert [part.type for part in seen.parts] == ["input_image"]
+            assert len(asked(server)) == 2
+
+    run_async(story(), deadline_s=30)
 
 
 @pytest.mark.sound
@@ -620,9 +647,103 @@ def test_a_refused_setting_goes_back_and_the_rest_is_applied(run_async: RunAsync
             assert "does not truncate" in notice.text
             await ask(user, "All right?", "Fine.")
             assert mind._session.max_output_tokens == 300
-            mind.check(server)
+            mind.check()
 
     run_async(story(), deadline_s=30)
+
+
+def test_settings_apply_at_once_where_they_can(run_async: RunAsync, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with talking(tmp_path, "Aye.") as (user, server):
+            change = user.window.settings.setting_changed.emit
+            before = len(server.events(wire.SessionUpdate))
+            change("connection.instructions", "Speak like a pirate.")
+            change("answers.modality", "text")
+            change("answers.speed", 1.25)
+            change("answers.reasoning_effort", "high")
+            await user.until(lambda: len(server.events(wire.SessionUpdate)) >= before + 4, "four updates")
+            sent = [event.session for event in server.events(wire.SessionUpdate)[before:]]
+            assert [session.instructions for session in sent if session.instructions] == ["Speak like a pirate."]
+            assert [session.output_modalities for session in sent if session.output_modalities] == [["text"]]
+            assert [r.effort for session in sent if (r := session.reasoning)] == ["high"]
+            await ask(user, "Ready?", "Aye.")
+
+            change("connection.model", "gpt-realtime-1.5")
+            await user.until(lambda: server.connections == 2, "another model takes another session")
+            assert "model=gpt-realtime-1.5" in server.requests[1].path
+            await user.until(user.is_online, "it is ready")
+            second = [r.event for r in server.received if r.connection == 1]
+            sessions = [event.session for event in second if isinstance(event, wire.SessionUpdate)]
+            assert all(session.reasoning is UNSET for session in sessions), "it does not reason"
+            assert sessions[0].instructions == "Speak like a pirate."
+            assert user.texts() == ["Ready?", "Aye."]
+
+    run_async(story(), deadline_s=30)
+    kept = json.loads((tmp_path / "settings.json").read_text())
+    assert kept["connection"]["model"] == "gpt-realtime-1.5"
+    assert kept["answers"]["speed"] == 1.25
+
+
+@pytest.mark.sound
+def test_how_a_voice_sounds(run_async: RunAsync, tmp_path: Path, sound: VirtualSound) -> None:
+    async def story() -> None:
+        beside: dict[str, str | Say] = {"sample": Say("", noise(500, seed=3))}
+        async with talking(tmp_path, beside=beside) as (user, server):
+            with sound.record() as recorder:
+                began_s = time.monotonic()
+                user.window.settings.voice_sample_asked.emit("cedar")
+                await asyncio.to_thread(recorder.wait_for_sound, began_s, 5)
+                await asyncio.to_thread(recorder.wait_for_silence, 0.3)
+            (params,) = asked_beside(server, "sample")
+            assert params.audio.output.voice == "cedar"  # type: ignore[union-attr]
+            assert not user.entries()
+
+    run_async(story(), deadline_s=30)
+
+
+@pytest.mark.sound
+def test_hands_free_streams_mutes_and_answers_when_asked(
+    run_async: RunAsync, tmp_path: Path, sound: VirtualSound
+) -> None:
+    async def story() -> None:
+        async with talking(tmp_path, Say("Gladly.")) as (user, server):
+            user.window.mode_chosen.emit("manual")
+            await user.until(lambda: detections(server)[-1], "the server listens for turns")
+            assert detections(server)[-1] == ServerVad(
+                threshold=0.5,
+                prefix_padding_ms=300,
+                silence_duration_ms=500,
+                idle_timeout_ms=None,
+                create_response=False,
+                interrupt_response=False,
+            )
+            await user.until(lambda: len(server.events(wire.InputAudioBufferAppend)) > 5, "the microphone is open")
+            await asyncio.to_thread(sound.play, noise(400, seed=2))
+            await user.until(lambda: np.abs(last_appended(server, 20)).max() > 1000, "what is said arrives")
+            user.window.muted_chosen.emit(True)
+            await user.until(lambda: not last_appended(server, 10).any(), "only silence is sent")
+            user.window.answer_asked.emit()
+            await user.sees("Gladly.")
+            user.window.mode_chosen.emit("talk")
+            await user.until(lambda: detections(server)[-1] is None, "push to talk again")
+            await asyncio.sleep(0.3)
+            sent = len(server.events(wire.InputAudioBufferAppend))
+            await asyncio.sleep(0.3)
+            assert len(server.events(wire.InputAudioBufferAppend)) == sent, "the microphone is closed"
+
+    run_async(story(), deadline_s=30)
+
+
+def detections(server: ScriptedServer) -> list[object]:
+    """Return what turn detection was asked for, one after the other."""
+    inputs = [u.session.audio.input for u in server.events(wire.SessionUpdate) if u.session.audio]
+    return [each.turn_detection for each in inputs if each and each.turn_detection is not UNSET]
+
+
+def last_appended(server: ScriptedServer, blocks: int) -> Any:
+    """Return the samples that came last."""
+    audio = b"".join(event.audio for event in server.events(wire.InputAudioBufferAppend)[-blocks:])
+    return np.frombuffer(audio, "<i2").astype(int)
 
 
 # --- money and the connection -------------------------------------------------------------------
@@ -688,10 +809,13 @@ def test_the_connection_is_known(run_async: RunAsync, tmp_path: Path) -> None:
     async def story() -> None:
         async with talking(tmp_path, "Yes.") as (user, _):
             await ask(user, "There?", "Yes.")
-            info = user.running._session._conversation._info
-            assert (info.session_id, info.model) == ("sess_1", "gpt-realtime-2.1")
-            assert info.expires_at is not None
-            assert info.expires_at > time.time()
+            panel = user.window.findChild(ConnectionPanel)
+            assert panel is not None
+            await user.until(lambda: panel._info.limits, "what is left of the limits")
+            assert limit_words(panel._info.limits[0]).startswith("997 of 1,000 left")
+            facts = dict(panel.facts)
+            assert (facts["Session"], facts["Model"]) == ("sess_1", "gpt-realtime-2.1")
+            assert facts["Ends"] in ("in 60 min", "in 59 min")
 
     run_async(story(), deadline_s=30)
 
@@ -704,63 +828,35 @@ def mcp(**servers: dict[str, Any]) -> dict[str, Any]:
     return {"tools": {"mcp": json.dumps({"mcpServers": servers})}}
 
 
-def test_an_mcp_server_offers_its_tools_and_they_are_called_after_a_yes(
-    run_async: RunAsync, tmp_path: Path
-) -> None:
-    servers = mcp(test={"command": sys.executable, "args": [str(MCP_SERVER), "stdio"]})
-
-    async def story() -> None:
-        async with program_with_mcp(tmp_path, servers, "add", '{"a": 40, "b": 2}', "It is 42.") as (user, server):
-            user.types("Add forty and two.")
-            question = await user.asked()
-            assert "add" in question.consent.tool
-            await user.answers("Allow")
-            await user.sees("It is 42.")
-            (output,) = created_items(server, "function_call_output")
-            assert "42" in str(output.output)
-
-    run_async(story(), deadline_s=60)
-
-
-@contextlib.asynccontextmanager
-async def program_with_mcp(
-    profile: Path, settings: dict[str, Any], tool: str, arguments: str, answer: str
-) -> AsyncIterator[tuple[User, ScriptedServer]]:
-    """Run the program; the model calls a tool of the server by the name under which it is offered."""
-    keep(profile, settings)
-    mind = Mind(answer, beside={"title": "x"})
-    async with ScriptedServer(mind) as server:
-        async with program(profile, server.url) as user:
-            await user.sees_online()
-
-            def offered() -> list[str]:
-                updates = [update.session.tools or [] for update in server.events(wire.SessionUpdate)]
-                names = [str(each.name) for each in (updates[-1] if updates else [])]
-                return [name for name in names if name.endswith(tool)]
-
-            await user.until(offered, "the tools of the MCP server", 30)
-            mind._replies.insert(0, (Call(offered()[0], arguments),))
-            yield user, server
-        mind.check(server)
-
-
-def test_an_mcp_server_that_stalls_is_told_in_time(
+def test_an_mcp_server_is_called_after_a_yes_and_a_stall_is_told_in_time(
     run_async: RunAsync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workshop, "Toolbox", partial(Toolbox, timeout_s=1.0))
-    servers = mcp(test={"command": sys.executable, "args": [str(MCP_SERVER), "stdio"]})
+    keep(tmp_path, mcp(test={"command": sys.executable, "args": [str(MCP_SERVER), "stdio"]}))
+    mind = Mind(beside={"title": "x"})
 
     async def story() -> None:
-        async with program_with_mcp(tmp_path, servers, "stalls", "{}", "It took too long.") as (user, server):
-            user.types("Stall.")
-            await user.answers("Allow")
-            await user.until(lambda: user.window._turn.value == "using a tool", "the window says what it waits for")
-            began_s = time.monotonic()
-            await user.sees("It took too long.")
-            assert time.monotonic() - began_s < 3
-            (row,) = user.entries(Role.TOOL)
-            assert row.status is EntryStatus.FAILED
-            assert "1 s" in str(created_items(server, "function_call_output")[0].output)
+        async with ScriptedServer(mind) as server, program(tmp_path, server.url) as user:
+
+            def offered(tool: str) -> list[str]:
+                return [name for name in tools_offered(server) if name.endswith(tool)]
+
+            await user.until(lambda: offered("add"), "the tools of the MCP server", 30)
+            for call in (Call(offered("add")[0], '{"a": 40, "b": 2}'), Call(offered("stalls")[0])):
+                mind.will_say((call,), f"I called {call.name}.")
+                user.types("Call it.")
+                question = await user.asked()
+                assert question.consent.tool == call.name
+                await user.answers("Allow")
+                began_s = time.monotonic()
+                await user.until(lambda: user.window._turn is not Turn.IDLE, "something is being done")
+                await user.sees(f"I called {call.name}.")
+                assert time.monotonic() - began_s < 5
+            sum_, stalled = created_items(server, "function_call_output")
+            assert "42" in str(sum_.output)
+            assert "1 s" in str(stalled.output)
+            assert [row.status for row in user.entries(Role.TOOL)] == [EntryStatus.COMPLETED, EntryStatus.FAILED]
+        mind.check()
 
     run_async(story(), deadline_s=60)
 

@@ -73,7 +73,14 @@ async def test_ask_be_answered_interrupt_and_ask_again(start: Start, sound: Virt
     sum_, help_ = await spoken("What is seventeen times four?"), await spoken("What can you do?", "heart")
 
     with sound.record() as recorder:
-        asked_s = await ask(program, sound, sum_)
+        await asyncio.to_thread(program.press)
+        playing = asyncio.ensure_future(asyncio.to_thread(sound.play, sum_))
+        began_s = time.monotonic()
+        await asyncio.to_thread(wait_until, lambda: time.monotonic() > began_s + 0.9, "some speech")
+        program.picture("listening")
+        await playing
+        await asyncio.to_thread(program.release)
+        asked_s = time.monotonic()
         program.picture("thinking")
         began_s = await asyncio.to_thread(recorder.wait_for_sound, asked_s, 20)
         await asyncio.to_thread(recorder.wait_for_silence, 1.0)

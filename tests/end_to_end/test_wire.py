@@ -45,7 +45,7 @@ def serving(server: ScriptedServer, start: Start) -> Running:
 async def speak(program: Running, sound: VirtualSound, spoken: bytes = SPOKEN) -> float:
     """Hold the key, say something, let go; return when the key went up."""
     await asyncio.to_thread(program.press)
-    await asyncio.sleep(0.15)
+    await asyncio.to_thread(wait_until, sound.microphone_is_open, "it listens")
     await asyncio.to_thread(sound.play, spoken)
     await asyncio.to_thread(program.release)
     return time.monotonic()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QAbstractButton, QApplication
 
 from desktop_app.conversation.effects import Entry, Role
 from desktop_app.conversation.inputs import AsideKind
@@ -155,8 +155,9 @@ def press(widget: object, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.Keybo
     QTest.keyClick(widget, key, modifiers)  # type: ignore[call-overload]
 
 
-def click(button: QPushButton) -> None:
+def click(button: QAbstractButton | None) -> None:
     """Click a button."""
+    assert button is not None
     assert button.isEnabled()
     button.click()
 

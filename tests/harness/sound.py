@@ -213,6 +213,12 @@ class VirtualSound:
         """Ask or tell the server anything else; return its answer, raise RuntimeError with its refusal."""
         return run(["pactl", *arguments], self.env)
 
+    def microphone_is_open(self) -> bool:
+        """Whether anybody records from the microphone."""
+        sources = dict(line.split("\t")[:2][::-1] for line in self.pactl("list", "short", "sources").splitlines())
+        streams = self.pactl("list", "short", "source-outputs").splitlines()
+        return any(line.split("\t")[1] == sources[MIC] for line in streams)
+
     def _load(self, name: str, module: str) -> None:
         loaded = self.pactl("load-module", *module.split()).strip()
         self._modules.setdefault(name, []).append(loaded)
