@@ -53,9 +53,10 @@ TURN_S = 0.008
 MAX_WAITING_BYTES = 8 * 2**20
 """What may wait to be written: two minutes of speech. A network that takes less than that is gone, and only this
 tells: with full buffers the library's pings wait in the same queue, and their deadline never begins."""
-LOST_WITHIN_S = 25.0
-"""A network that is gone says nothing: what was sent and not acknowledged for so long, by anybody's network stack,
-or as long a silence that small probes do not end, is a lost connection. The system's own patience is 15 minutes."""
+LOST_WITHIN_S = 15.0
+"""A network that is gone says nothing: what was sent and not acknowledged by anybody's network stack for so long,
+or as long a silence that small probes do not end, is a lost connection. The one begins anew where something is sent
+in the other, so it may take twice as long, and no more; the system's own patience is 15 minutes."""
 LONGEST_WAIT_S = 3600
 _TCP_MAXRT = 5
 """Windows' `ws2ipdef.h`, in seconds; Python has no name for it."""
