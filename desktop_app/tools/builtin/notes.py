@@ -6,14 +6,13 @@ keeps notes by voice will answer "always" once.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
 from desktop_app.errors import ToolError
+from desktop_app.files import write_atomically
 from desktop_app.tools.tool import Arguments, FunctionTool, Tool, ToolSpec, parameters
 
 MAX_TITLE = 80
@@ -159,24 +158,12 @@ class Notes:
             raise ToolError(f"The note «{path.stem}» cannot be read: {error.strerror}.") from None
 
     def _write(self, path: Path, text: str) -> None:
-        if len(text.encode("utf-8", "replace")) > MAX_NOTE_BYTES:
+        if len(text.encode()) > MAX_NOTE_BYTES:  # the toolbox lets no half characters through
             raise ToolError(f"The note «{path.stem}» would become too long.", "Begin a new one.")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            _write_atomically(path, text)
+            write_atomically(path, text)
         except OSError as error:
             raise ToolError(f"The note «{path.stem}» cannot be written: {error.strerror}.") from None
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".note-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _plain(title: str) -> str:

@@ -127,6 +127,11 @@ async def test_a_file_that_is_no_text_is_read_as_far_as_it_goes(tmp_path: Path) 
     assert "text" in await use(Notes(tmp_path).tools(), "read_note", title="odd")
 
 
+async def test_half_a_character_is_said_and_spoils_nothing(tmp_path: Path) -> None:
+    assert "not valid JSON" in await error(Notes(tmp_path).tools(), "create_note", title="Odd", text="a \ud83d b")
+    assert os.listdir(tmp_path) == []
+
+
 async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("a file, not a folder")
 
