@@ -83,11 +83,13 @@ class House:
         await self.server.close()
 
 
-async def ended(pid: int) -> None:
-    """Wait until a process is gone, and its parent knows."""
-    while psutil.pid_exists(pid):  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
+async def ended(house: House) -> None:
+    """Wait until the child is gone, and its parent knows."""
+    child = house.server._child
+    assert child is not None
+    async with asyncio.timeout(10):
+        while child.lives:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 # --- a good child -------------------------------------------------------------------------------
@@ -185,7 +187,7 @@ async def test_every_child_has_another_token() -> None:
     async with House(GOOD) as house:
         first = await house.server.endpoint()
         os.kill(await house.pid(), signal.SIGKILL)
-        await ended(await house.pid())
+        await ended(house)
         assert (await house.server.endpoint()).headers != first.headers
 
 
@@ -245,7 +247,7 @@ def test_a_child_that_dies_is_started_once_more_and_not_twice(run: Run) -> None:
             for _ in range(2):
                 pids.append(await house.pid())
                 os.kill(pids[-1], signal.SIGKILL)
-                await ended(pids[-1])
+                await ended(house)
 
             assert len(set(pids)) == 2
             assert "twice in a row" in (await refused(house.server)).sentence
@@ -259,7 +261,7 @@ async def test_a_child_that_lived_long_may_die_again() -> None:
         for _ in range(4):
             pid = await house.pid()
             os.kill(pid, signal.SIGKILL)
-            await ended(pid)
+            await ended(house)
 
 
 # --- ending -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import pytest
 from desktop_app.tools.mcp import HttpServer, McpConfig, McpServers, ServerState, ServerStatus, StdioServer
 from desktop_app.tools.tool import Consent, ToolResult
 from desktop_app.tools.toolbox import Toolbox
-from tests.harness.processes import start, stop
+from tests.harness.processes import start, stop, wait_until
 from tests.tools.running import called, ended
 
 SERVER = str(Path(__file__).with_name("mcp_server.py"))
@@ -439,10 +439,11 @@ async def test_a_web_server_that_never_answers_is_given_up() -> None:
     assert "did not get ready within 1 seconds" in state.problem
 
 
-async def test_closing_while_it_starts_leaves_nothing() -> None:
+async def test_closing_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
     async with desk_with() as desk:
-        desk.servers.use([script("import time; time.sleep(60)")])
-        await asyncio.sleep(0.2)
+        desk.servers.use([script(f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(60)")])
+        await asyncio.to_thread(wait_until, begun.exists, "it starts")
 
     assert desk.reported[-1].status is ServerStatus.STOPPED
 

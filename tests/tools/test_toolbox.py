@@ -323,16 +323,18 @@ async def test_the_loop_goes_on_while_a_tool_blocks() -> None:
 
 
 async def test_a_call_can_be_cancelled() -> None:
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
     running = asyncio.ensure_future(Toolbox([tool(lambda _: wait())]).run(call()))
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        await begun.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -16,6 +16,7 @@ from desktop_app.errors import ToolError
 from desktop_app.tools.tool import Consent, Tool, ToolResult
 from desktop_app.tools.toolbox import Toolbox
 from desktop_app.tools.user_tools import FileState, UserFile, UserTools, examine
+from tests.harness.processes import wait_until
 from tests.tools.running import called, ended
 
 WEATHER = '''
@@ -416,13 +417,18 @@ async def test_a_broken_list_of_enabled_files_enables_nothing(house: House, cont
     assert house.toolbox.specs() == []
 
 
-async def test_a_call_that_is_cancelled_ends_what_it_began(house: House) -> None:
-    await house.enable("import time\ndef f():\n    time.sleep(60)\ndef fine() -> str:\n    return 'fine'\n")
+async def test_a_call_that_is_cancelled_ends_what_it_began(house: House, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    await house.enable(
+        "import pathlib, time\n"
+        f"def f():\n    pathlib.Path({str(begun)!r}).touch()\n    time.sleep(60)\n"
+        "def fine() -> str:\n    return 'fine'\n"
+    )
     (worker,) = [
         child for child in psutil.Process().children(recursive=True) if "--run-tool-file" in child.cmdline()
     ]
     running = asyncio.ensure_future(house.run("f"))
-    await asyncio.sleep(0.2)
+    await asyncio.to_thread(wait_until, begun.exists, "the call begins")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
