@@ -25,6 +25,8 @@ from tests.harness.sound import RATE_HZ, Recorder, VirtualSound
 
 pytestmark = [pytest.mark.sound, pytest.mark.screen, pytest.mark.weights]
 
+TAIL_S = 0.25
+"""Until then what is said is still listened to."""
 WEIGHTS = ROOT / "build" / "weights"
 
 
@@ -81,6 +83,7 @@ async def test_ask_be_answered_interrupt_and_ask_again(start: Start, sound: Virt
         await playing
         await asyncio.to_thread(program.release)
         asked_s = time.monotonic()
+        await asyncio.to_thread(wait_until, lambda: time.monotonic() > asked_s + TAIL_S, "the release tail")
         program.picture("thinking")
         began_s = await asyncio.to_thread(recorder.wait_for_sound, asked_s, 20)
         await asyncio.to_thread(recorder.wait_for_silence, 1.0)
