@@ -87,7 +87,9 @@ MAX_EVENT_ID = 512
 NOT_CAUGHT = "Sorry, I did not catch that."
 STILL_THERE = "Are you still there?"
 
-_EXACTLY = re.compile(r"^\W*(?:say|speak|repeat|read)\b[^:]*\bexactly\b[^:]*:\s*(\S.*)$", re.I | re.S)
+_EXACTLY = re.compile(
+    r"^(?:[^:.!?]*[.!?])?\W*(?:say|speak|repeat|read)\b[^:]*\bexactly\b[^:]*:\s*(\S.*)$", re.I | re.S
+)
 """How one asks a model for exact words (the guide's "teapot" example); here that is no request but an order."""
 _QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]\W*")
 _LETTERS = string.ascii_letters + string.digits
@@ -108,6 +110,8 @@ class _Request:
     choice: Any
     entries: list[Remembered] | None
     """A context of its own, or None for the conversation."""
+    exact: str | None
+    """These words, and no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,8 +364,13 @@ class ServerSession:
             if not recognition.committed:
                 self._send_delta(recognition, recognition.take_draft(report.text))
         elif report.job == recognition.final_job:
-            recognition.candidate, recognition.sureness = report.text.strip(), report.sureness
-            if recognition.committed:
+            recognition.candidate, recognition.rest_sureness = report.text.strip(), report.sureness
+            if recognition.settled:
+                self._settle(recognition)
+        elif (piece := recognition.piece_of(report.job)) is not None and not recognition.settled:
+            piece.text, piece.sureness = report.text.strip(), report.sureness
+            self._send_delta(recognition, recognition.take_pieces())
+            if recognition.settled:
                 self._settle(recognition)
 
     def _not_understood(self, report: NotUnderstood) -> None:
@@ -374,6 +383,12 @@ class ServerSession:
             recognition.failure = Refused(report.code, report.sentence)
             if recognition.committed:
                 self._settle(recognition)
+        elif recognition.piece_of(report.job) is not None and not recognition.settled:
+            if not recognition.committed:
+                self._orders += self._hearing.piece_failed(report.job)
+                return
+            recognition.failure = Refused(report.code, report.sentence)
+            self._settle(recognition)
 
     def _settle(self, recognition: Recognition) -> None:
         """What the user said is known, or never will be."""
@@ -481,7 +496,7 @@ class ServerSession:
             if not recognition.settled:
                 # nobody needs to know any more, and no response may wait for it
                 self._drop_jobs_of(recognition)
-                recognition.committed, recognition.candidate = True, ""
+                recognition.abandon()
                 self._settle(recognition)
 
     def _drop_jobs_of(self, recognition: Recognition) -> None:
@@ -603,6 +618,7 @@ class ServerSession:
             tools=tools,
             choice=checked_choice(choice, tools, f"{path}.tool_choice"),
             entries=None if isinstance(params.input, UnsetType) else self._input_entries(params.input),
+            exact=_exact_words(params.instructions or "") if not params.input else None,
         )
 
     def _output_of(self, audio: AudioConfig | UnsetType) -> tuple[str, Any]:
@@ -752,14 +768,22 @@ def _offered(tools: tuple[Tool, ...], choice: Any) -> tuple[engines.Tool, ...]:
 
 def _verbatim(request: _Request, entries: list[Remembered]) -> str | None:
     """Return words to say without asking the model; None to ask it."""
-    if request.entries == [] and (asked := _EXACTLY.match(request.instructions)):
-        words = asked.group(1).rstrip()
-        quoted = _QUOTED.fullmatch(words)
-        return quoted.group(1) if quoted else words
+    if request.exact is not None:
+        return request.exact
     last = entries[-1] if entries else None
     if last is None or not last.recognitions or (message := last.message()) is None or message.text:
         return None
     return STILL_THERE if any(each.silent for each in last.recognitions) else NOT_CAUGHT
+
+
+def _exact_words(instructions: str) -> str | None:
+    """Return the words that a response's own instructions want said, if that is all they want."""
+    asked = _EXACTLY.match(instructions)
+    if asked is None:
+        return None
+    words = asked.group(1).rstrip()
+    quoted = _QUOTED.fullmatch(words)
+    return quoted.group(1) if quoted else words
 
 
 def _checked_part(part: ContentPart, role: str, path: str) -> ContentPart:

@@ -909,6 +909,7 @@ def test_speech_in_a_context_of_its_own_is_understood_first() -> None:
         ),
         ('Read exactly this: "One": two, "three".', '"One": two, "three".'),
         ("Say exactly the following, in its language: 12:30 is noon", "12:30 is noon"),
+        ("Go on where you were. Say exactly the following, nothing more: and a half.", "and a half."),
     ],
 )
 def test_exact_words_are_said_exactly(instructions: str, words: str) -> None:
@@ -917,6 +918,18 @@ def test_exact_words_are_said_exactly(instructions: str, words: str) -> None:
     assert talk.ordered(Generate)[-1].verbatim == words
     talk.ask(conversation="none", input=[], instructions="Say something nice.")
     assert talk.ordered(Generate)[-1].verbatim is None
+
+
+def test_the_rest_of_an_answer_is_said_exactly_in_the_conversation() -> None:
+    talk = Talk().update(instructions="Say exactly what is true: nothing else.").write("Tell me.")
+    talk.ask()
+    assert talk.ordered(Generate)[-1].verbatim is None, "what the session is instructed is no order"
+    talk.do(wire.ResponseCancel())
+    talk.ask(instructions="Say exactly the following: the rest of it.")
+    assert talk.ordered(Generate)[-1].verbatim == "the rest of it."
+    reference = Item(type="item_reference", id="u1")
+    talk.ask(conversation="none", input=[reference], instructions="Say exactly what is meant: in one word.")
+    assert talk.ordered(Generate)[-1].verbatim is None, "it is to be looked at first"
 
 
 @pytest.mark.parametrize(
