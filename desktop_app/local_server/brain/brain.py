@@ -109,7 +109,7 @@ class Brain:
             yield _DOUBTFUL_WORDS
             return
         turn = sum(message.role is MessageRole.USER for message in messages)
-        match kind_of(text):
+        match _kind(messages):
             case Kind.SMALL_TALK:
                 said = False
                 if self.small_talk is not None:
@@ -135,6 +135,13 @@ class Brain:
                 yield _NOTHING[0]
             case unexpected:
                 assert_never(unexpected)
+
+
+def _kind(messages: Sequence[Message]) -> Kind:
+    """Return what is asked; of a conversation whose last word is not the user's, something is to be made."""
+    if messages and messages[-1].role is MessageRole.ASSISTANT:
+        return Kind.TASK
+    return kind_of(messages[-1].text if messages and messages[-1].role is MessageRole.USER else "")
 
 
 @asynccontextmanager

@@ -182,6 +182,18 @@ def test_kinds(text: str, kind: Kind) -> None:
     assert kind_of(text) is kind
 
 
+async def test_what_is_to_be_made_of_a_conversation_is_declined_and_not_misheard() -> None:
+    """A summary, a title: the last word is the assistant's own, and the instructions ask for it."""
+    system = Message(MessageRole.SYSTEM, "Summarise this conversation in at most five short sentences.")
+    said = [system, user("What is two plus two?"), Message(MessageRole.ASSISTANT, "It is four.")]
+    answer = "".join([str(piece) async for piece in Brain(router()).reply(said)])
+    assert "model" in answer
+    assert "didn't hear" not in answer
+    endpoint = Scripted("They did sums.")
+    answer = "".join([str(piece) async for piece in Brain(router(), endpoint=endpoint).reply(said)])
+    assert answer == "They did sums."
+
+
 async def test_nobody_asked_nothing_breaks() -> None:
     assert [piece async for piece in Brain(router()).reply([])]
 
