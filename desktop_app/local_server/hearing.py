@@ -4,6 +4,10 @@ Voice detection runs in every mode, because it is what makes recognition fast: a
 for `GUESS_AFTER_MS`, the speech so far is recognised on the guess that it is complete. If the turn ends then,
 the text is there already or about to be; if the speaker goes on, the guess is thrown away.
 
+Whoever speaks long is recognised in pieces, for what is recognised from its beginning again and again takes longer
+and longer. Once the speech so far is long enough and the pause good enough, the guess is not thrown away but kept:
+its text stands, and everything after it is about the rest. Somebody who does not pause is cut where it is quietest.
+
 Times are milliseconds of audio written in the whole session, as the protocol counts them. Pure: reports of the
 detector come in, orders and turn marks go out.
 """
@@ -14,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from desktop_app.local_server.configuration import DEFAULT_VAD, Refused, Settings
-from desktop_app.local_server.memory import Recognition, Speech
+from desktop_app.local_server.memory import Piece, Recognition, Speech
 from desktop_app.local_server.orders import (
     Detect,
     Detected,
@@ -24,6 +28,7 @@ from desktop_app.local_server.orders import (
     Recognise,
     WireFormat,
 )
+from desktop_app.local_server.sound import quietest_ms
 from desktop_app.protocol.session_config import MIN_COMMIT_MS, SemanticVad, ServerVad
 
 GUESS_AFTER_MS = 120
@@ -34,6 +39,14 @@ FIRST_DRAFT_MS = 300
 DRAFT_REST_MS = 250
 """At least so much lies between the result of a draft and the next, and at least as much as it took: on a busy
 computer drafts would otherwise keep the recogniser so busy that the final result has to queue behind them."""
+PIECE_MS = 12_000
+"""So long must speech be to be cut: in long pieces the recogniser has the context it was trained with."""
+PIECE_PAUSE_MS = 300
+"""It is cut at a pause between two phrases."""
+LONG_PIECE_MS = 16_000
+"""From then on any pause will do."""
+LONGEST_PIECE_MS = 20_000
+"""From then on none is waited for."""
 ONSET_FRAMES = 2
 """So many frames in a row make a voice: one alone is a click."""
 HYSTERESIS = 0.15
@@ -89,6 +102,8 @@ class _Voice:
     """Whether something in the pause was nearly a voice."""
     sounding: bool = False
     """Whether the last frame was speech."""
+    pause_ms: float = 0.0
+    """How long the last pause was, before speech went on."""
     _run: int = 0
     _run_start_ms: float = 0.0
 
@@ -108,6 +123,7 @@ class _Voice:
             return False
         if not self.speaking:
             self.start_ms = self._run_start_ms
+        self.pause_ms = self._run_start_ms - self.end_ms
         self.speaking, self.sounding, self.paused, self.end_ms = True, True, False, end_ms
         return True
 
@@ -128,6 +144,11 @@ class Hearing:
         """Where the last draft was asked for."""
         self._rested_ms = 0.0
         """Until where the recogniser rests from it."""
+        self._guessed_ms = 0.0
+        """Until where the last final job heard, and from where."""
+        self._final_from_ms = 0.0
+        self._rest_ms: float | None = None
+        """Where the speech begins that is in no piece; None while there are no pieces."""
         self._voice = _Voice()
         self._recognition: Recognition | None = None
         self.detecting = True
@@ -157,7 +178,7 @@ class Hearing:
         self.written_ms += ms
         if self.detecting:
             return [Detect(audio, wire_format)]
-        return self._drafts(settings)
+        return [*self._cut_off(settings), *self._drafts(settings)]
 
     def detected(self, report: Detected, settings: Settings) -> Iterator[Order | Mark]:
         """Take what the detector heard in the next frames.
@@ -168,6 +189,7 @@ class Hearing:
             start_ms = self._detected_ms
             self._detected_ms += report.frame_ms
             yield from self._frame(probability, start_ms, settings)
+        yield from self._cut_off(settings)
         yield from self._drafts(settings)
         self._forget_silence(settings)
 
@@ -198,7 +220,7 @@ class Hearing:
 
     def clear(self) -> list[Order]:
         """Drop what was not committed."""
-        orders = self._drop_jobs()
+        orders = [*self._drop_jobs(), *self._drop_pieces(self._current().pieces)]
         self._buffer.clear()
         self._start_ms = self.written_ms
         self._begin_anew(self.written_ms)
@@ -208,6 +230,14 @@ class Hearing:
         """The result of a draft is there."""
         now_ms = self._detected_ms if self.detecting else self.written_ms
         self._rested_ms = now_ms + max(DRAFT_REST_MS, now_ms - self._drafted_ms)
+
+    def piece_failed(self, job: int) -> list[Order]:
+        """Put a piece that could not be recognised back to the rest, with all after it, and cut no more."""
+        recognition = self._current()
+        failed = next(piece for piece in recognition.pieces if piece.job == job)
+        recognition.whole, self._rest_ms = True, failed.start_ms
+        later = recognition.pieces[recognition.pieces.index(failed) :]
+        return [*self._drop_jobs(), *self._drop_pieces(later)]
 
     def reserved_id(self) -> str:
         """Return the id that the next committed item will have."""
@@ -225,7 +255,7 @@ class Hearing:
         was_speaking = voice.speaking
         if voice.feed(probability, start_ms, now_ms, _threshold(settings)):
             if was_speaking:
-                return list(self._drop_final())
+                return self._go_on(settings)
             self._drafted_ms = self._voice.start_ms + FIRST_DRAFT_MS - DRAFT_EVERY_MS
             return [Began(self.reserved_id(), self._turn_start_ms(settings))] if _listens(settings) else []
         if not voice.speaking:
@@ -247,10 +277,50 @@ class Hearing:
         """Recognise the speech so far, as if it were complete."""
         return [*self._drop_jobs(), self._recognise(self._detected_ms, settings, draft=False)]
 
+    def _go_on(self, settings: Settings) -> list[Order | Mark]:
+        """Keep or drop the guess: the speaker goes on after the pause."""
+        if not self._keeps_guess(self._detected_ms, self._voice.pause_ms, settings):
+            return list(self._drop_final())
+        self._keep_guess()
+        # Nothing was said in the pause; a long one need not be recognised over and over.
+        self._rest_ms = max(self._guessed_ms, self._detected_ms - LEAD_MS)
+        return []
+
+    def _keeps_guess(self, now_ms: float, pause_ms: float, settings: Settings) -> bool:
+        """Tell whether the speech up to the pause shall be a piece."""
+        recognition = self._current()
+        if recognition.final_job is None or recognition.failure is not None or recognition.whole:
+            return False
+        length_ms = now_ms - self._speech_start_ms(settings)
+        return length_ms >= LONG_PIECE_MS or (length_ms >= PIECE_MS and pause_ms >= PIECE_PAUSE_MS)
+
+    def _keep_guess(self) -> None:
+        """Make a piece of what was guessed, whether its text is there or still to come."""
+        recognition = self._current()
+        assert recognition.final_job is not None
+        piece = Piece(recognition.final_job, self._final_from_ms, recognition.candidate, recognition.rest_sureness)
+        recognition.pieces.append(piece)
+        recognition.final_job, recognition.candidate, recognition.rest_sureness = None, None, 0.0
+        self._rest_ms = self._guessed_ms
+
+    def _cut_off(self, settings: Settings) -> list[Order]:
+        """Make a piece of speech without any pause, cut where it is quietest."""
+        recognition, orders = self._current(), list[Order]()
+        now_ms = self._detected_ms if self.detecting else self.written_ms
+        if recognition.whole or (self.detecting and (self._voice.paused or not self._voice.speaking)):
+            return orders
+        while now_ms - (start_ms := self._speech_start_ms(settings)) >= LONGEST_PIECE_MS:
+            from_ms = start_ms + PIECE_MS
+            choice = self._between(from_ms, start_ms + LONGEST_PIECE_MS, settings.input_format)
+            cut_ms = from_ms + quietest_ms(choice, settings.input_format)
+            orders += [*self._drop_jobs(), self._recognise(cut_ms, settings, draft=False)]
+            self._keep_guess()
+        return orders
+
     def _drafts(self, settings: Settings) -> list[Order]:
         """Every half second of speech, ask what it is so far; only if the client wants transcripts."""
         recognition = self._current()
-        if settings.transcription is None or recognition.draft_job is not None:
+        if settings.transcription is None or recognition.draft_job is not None or recognition.pending:
             return []
         if self.detecting and not self._voice.sounding:
             return []
@@ -263,16 +333,19 @@ class Hearing:
     def _recognise(self, end_ms: float, settings: Settings, *, draft: bool) -> Recognise:
         recognition = self._current()
         job = self._new_job(recognition)
+        start_ms = self._speech_start_ms(settings)
         if draft:
             recognition.draft_job = job
         else:
-            recognition.final_job, recognition.candidate = job, None
-        start_ms = self._speech_start_ms(settings)
+            recognition.final_job, recognition.candidate, recognition.failure = job, None, None
+            self._final_from_ms, self._guessed_ms = start_ms, end_ms
         audio = self._between(start_ms, end_ms, settings.input_format)
         return Recognise(job, audio, settings.input_format, settings.language, draft)
 
     def _speech_start_ms(self, settings: Settings) -> float:
         """Return where what is worth recognising begins: the whole buffer if no voice was found in it."""
+        if self._rest_ms is not None:
+            return self._rest_ms
         if not (self._voice.speaking or self._voice.paused):
             return self._start_ms
         return max(self._start_ms, self._voice.start_ms - max(LEAD_MS, _padding_ms(settings)))
@@ -281,6 +354,8 @@ class Hearing:
         orders: list[Order] = []
         recognition = self._current()
         if not recognition.silent and (recognition.final_job is None or self._voice.doubtful):
+            if self._keeps_guess(end_ms, end_ms - self._voice.end_ms, settings):
+                self._keep_guess()
             orders += self._drop_jobs()
             orders.append(self._recognise(end_ms, settings, draft=False))
         elif recognition.draft_job is not None:
@@ -296,7 +371,7 @@ class Hearing:
 
     def _begin_anew(self, detected_ms: float) -> None:
         self._voice = _Voice()
-        self._recognition = None
+        self._recognition, self._rest_ms = None, None
         self._detected_ms = self._drafted_ms = self._rested_ms = detected_ms
 
     def _drop_final(self) -> list[Order]:
@@ -308,6 +383,11 @@ class Hearing:
         recognition = self._current()
         job, recognition.draft_job = recognition.draft_job, None
         return [*([DropRecognition(job)] if job is not None else []), *self._drop_final()]
+
+    def _drop_pieces(self, pieces: list[Piece]) -> list[Order]:
+        recognition = self._current()
+        recognition.pieces = [piece for piece in recognition.pieces if piece not in pieces]
+        return [DropRecognition(piece.job) for piece in pieces if piece.text is None]
 
     def _between(self, start_ms: float, end_ms: float, wire_format: WireFormat) -> bytes:
         return bytes(self._buffer[self._offset(start_ms, wire_format) : self._offset(end_ms, wire_format)])

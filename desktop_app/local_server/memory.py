@@ -38,57 +38,112 @@ MS_PER_CHARACTER = 65
 
 
 @dataclass(slots=True)
+class Piece:
+    """A finished part of speech that still goes on: recognised once, for good."""
+
+    job: int
+    start_ms: float
+    """Where in the session its audio begins."""
+    text: str | None = None
+    """None until it is known."""
+    sureness: float = 0.0
+
+
+@dataclass(slots=True)
 class Recognition:
-    """What was understood of one stretch of the user's speech."""
+    """What was understood of one stretch of the user's speech: of its pieces, and of the rest after them."""
 
     item_id: str
     content_index: int = 0
+    pieces: list[Piece] = field(default_factory=list)
+    """What was cut off at the front of a long speech. The jobs below are about the rest."""
+    whole: bool = False
+    """Whether nothing is cut off any more, because a piece could not be recognised."""
     draft_job: int | None = None
     final_job: int | None = None
     candidate: str | None = None
     """The result of the final job, which counts once the audio is committed."""
-    sureness: float = 0.0
-    """Of the result: its log probability per token."""
+    rest_sureness: float = 0.0
+    """Of that result: its log probability per token."""
     committed: bool = False
     failure: Refused | None = None
     silent: bool = False
     """Whether it is the silence that ended the idle time."""
+    given: int = 0
+    """How many pieces have been sent as deltas; the two lists are about the piece after them, or the rest."""
     drafted: list[str] = field(default_factory=list)
     """The words of the last draft."""
     confirmed: list[str] = field(default_factory=list)
     """The words two drafts agreed on: sent as deltas, so they can't be taken back."""
+    begun: bool = False
+    """Whether there was a delta: the next one begins with a space."""
 
     @property
     def settled(self) -> bool:
         """Whether nothing more will come."""
-        return self.committed and (self.candidate is not None or self.failure is not None)
+        if self.failure is not None:
+            return self.committed
+        return self.committed and self.candidate is not None and not self.pending
+
+    @property
+    def pending(self) -> bool:
+        """Whether a piece is still being recognised."""
+        return any(piece.text is None for piece in self.pieces)
 
     @property
     def text(self) -> str:
         """What was understood; empty while unknown."""
-        return self.candidate or ""
+        return " ".join(filter(None, (*(piece.text for piece in self.pieces), self.candidate)))
+
+    @property
+    def sureness(self) -> float:
+        """Of the result: the log probability per token of its most doubtful part."""
+        return min(self.rest_sureness, *(piece.sureness for piece in self.pieces), 0.0)
+
+    def piece_of(self, job: int) -> Piece | None:
+        """Return the piece that a job recognises."""
+        return next((piece for piece in self.pieces if piece.job == job), None)
+
+    def abandon(self) -> None:
+        """Nobody needs to know any more."""
+        self.pieces.clear()
+        self.committed, self.candidate = True, ""
 
     def take_draft(self, text: str) -> str:
         """Take the words of a draft; return what is certain now and was not before, to be appended.
 
         A draft changes its mind about the last words, and a delta can't be taken back: so only words that two
-        drafts in a row agree on are given out.
+        two drafts in a row agree on are given out.
         """
+        before = self.take_pieces()
         words = text.split()
         agreed = _common(self.drafted, words)
         self.drafted = words
-        return self._confirm(words[:agreed])
+        return before + self._confirm(words[:agreed])
+
+    def take_pieces(self) -> str:
+        """Return what finished pieces have beyond the deltas, in their order.
+
+        The drafts of the rest begin anew with each, so one that contradicts its drafts does not end the deltas.
+        """
+        delta = ""
+        while self.given < len(self.pieces) and (text := self.pieces[self.given].text) is not None:
+            delta += self._confirm(text.split())
+            self.given += 1
+            self.drafted, self.confirmed = [], []
+        return delta
 
     def take_rest(self) -> str:
-        """Return what the final text has beyond the deltas; nothing if it contradicts them."""
-        return self._confirm(self.text.split())
+        """Return what the final text has beyond the deltas; nothing of a piece or a rest that contradicts them."""
+        return self.take_pieces() + self._confirm((self.candidate or "").split())
 
     def _confirm(self, words: list[str]) -> str:
         known = len(self.confirmed)
         if len(words) <= known or _common(self.confirmed, words) < known:
             return ""
         self.confirmed += words[known:]
-        return ("" if known == 0 else " ") + " ".join(words[known:])
+        space, self.begun = " " if self.begun else "", True
+        return space + " ".join(words[known:])
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from desktop_app.errors import WeightsError
 from desktop_app.local_server.engines import RECOGNITION_RATE_HZ, Recognised, Samples
+from desktop_app.local_server.sound import quietest
 
 FRAME_SAMPLES = 160
 """A column of the spectrum stands for 10 ms."""
@@ -234,18 +235,10 @@ def _pieces(audio: Samples) -> Iterator[Samples]:
     """Cut what is longer than the model's window at its quietest places."""
     longest, shortest = int(LONGEST_PIECE_S * RECOGNITION_RATE_HZ), int(SHORTEST_PIECE_S * RECOGNITION_RATE_HZ)
     while audio.size > longest:
-        cut = shortest + _quietest(audio[shortest:longest])
+        cut = shortest + quietest(audio[shortest:longest], RECOGNITION_RATE_HZ)
         yield audio[:cut]
         audio = audio[cut:]
     yield audio
-
-
-def _quietest(audio: Samples) -> int:
-    """Return the middle of the quietest 0.3 s, as an index."""
-    block = FRAME_SAMPLES
-    energy = np.square(audio[: audio.size // block * block].reshape(-1, block)).sum(axis=1)
-    loudness = np.convolve(energy, np.ones(30), mode="valid")
-    return (int(loudness.argmin()) + 15) * block
 
 
 def _is_doubtful(result: Recognised) -> bool:
