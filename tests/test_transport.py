@@ -198,6 +198,22 @@ def test_what_arrives_is_posted_in_its_order(run: Run) -> None:
     run(story())
 
 
+def test_a_frame_of_three_megabytes_is_read(run: Run) -> None:
+    """The library's own limit is one: a retrieved item is as long as what was said."""
+
+    async def script(caller: Caller) -> None:
+        await caller.send(wire.ResponseOutputTextDelta(response_id="r", item_id="i", delta="x" * 3_000_000))
+        await caller.close()
+
+    async def story() -> None:
+        async with ScriptedServer(script) as server, Client(server.url) as client:
+            await client.ends()
+            deltas = [e.delta for e in client.received if isinstance(e, wire.ResponseOutputTextDelta)]
+            assert [len(delta) for delta in deltas] == [3_000_000]
+
+    run(story())
+
+
 async def test_an_endpoint_is_spoken_to_in_its_dialect() -> None:
     told: list[dict[str, Any]] = []
 
