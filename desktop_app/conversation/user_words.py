@@ -40,6 +40,8 @@ class UserWords:
         self._setup = setup
         self._awaited: dict[int, str] = {}
         """Turns whose transcript is not there, by the serial of the timer that ends the waiting."""
+        self._growing: set[str] = set()
+        """Those of them of which words came since their timer began."""
         self._failures = 0
 
     def committed(self, item_id: str, previous: str | None) -> None:
@@ -57,6 +59,8 @@ class UserWords:
 
     def piece(self, event: InputAudioTranscriptionDelta) -> None:
         """Take some of the words."""
+        if event.item_id in self._awaited.values():
+            self._growing.add(event.item_id)
         self._write(event.item_id, event.content_index or 0, event.delta or "", whole=False)
 
     def told(self, event: InputAudioTranscriptionCompleted, *, session_no: int) -> None:
@@ -89,8 +93,12 @@ class UserWords:
         self._outbox.do(ShowNotice(Notice(text, hint, Severity.WARNING, "transcription")))
 
     def overdue(self, serial: int) -> None:
-        """The words should have come by now."""
+        """The words should have come by now; those of a long speech, on a slow server, may still be coming."""
         item_id = self._awaited.pop(serial, "")
+        if item_id in self._growing:
+            self._growing.discard(item_id)
+            self._awaited[self._outbox.wake_after(TRANSCRIBED_WITHIN_MS, Timer.TRANSCRIPT)] = item_id
+            return
         entry = self._transcript.get(item_id)
         if entry is not None and entry.status is EntryStatus.IN_PROGRESS:
             self._transcript.change(item_id, status=EntryStatus.COMPLETED, remark=NO_TRANSCRIPT)
@@ -98,6 +106,7 @@ class UserWords:
     def lose(self) -> None:
         """The connection is gone: no more words will come."""
         self._awaited.clear()
+        self._growing.clear()
         self._failures = 0
         for entry in self._transcript.open_entries():
             if entry.role is Role.USER:

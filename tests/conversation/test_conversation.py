@@ -609,6 +609,17 @@ def test_no_transcript_in_time_says_so_and_a_late_one_still_fills_it() -> None:
     assert story.shown()[0].remark == ""
 
 
+def test_a_transcript_that_still_grows_is_waited_for() -> None:
+    story = Story().online()
+    effects = story.talks()
+    piece = {"type": "conversation.item.input_audio_transcription.delta", "item_id": "item_U1", "content_index": 0}
+    story.says({**piece, "delta": "Once upon"})
+    effects = story.happens(woken(effects, Timer.TRANSCRIPT))
+    assert story.shown()[0].remark == ""
+    story.happens(woken(effects, Timer.TRANSCRIPT))  # and then nothing came
+    assert story.shown()[0].remark == "(no transcript)"
+
+
 def test_a_failed_transcript_is_no_failure_of_the_conversation() -> None:
     story = Story().online()
     story.talks()
