@@ -356,7 +356,7 @@ class ServerSession:
 
     def _understood(self, report: Understood) -> None:
         recognition = self._jobs.pop(report.job, None)
-        if recognition is None:
+        if recognition is None or recognition.settled:
             return
         if report.job == recognition.draft_job:
             recognition.draft_job = None
@@ -367,7 +367,7 @@ class ServerSession:
             recognition.candidate, recognition.rest_sureness = report.text.strip(), report.sureness
             if recognition.settled:
                 self._settle(recognition)
-        elif (piece := recognition.piece_of(report.job)) is not None and not recognition.settled:
+        elif (piece := recognition.piece_of(report.job)) is not None:
             piece.text, piece.sureness = report.text.strip(), report.sureness
             self._send_delta(recognition, recognition.take_pieces())
             if recognition.settled:
@@ -375,7 +375,7 @@ class ServerSession:
 
     def _not_understood(self, report: NotUnderstood) -> None:
         recognition = self._jobs.pop(report.job, None)
-        if recognition is None:
+        if recognition is None or recognition.settled:
             return
         if report.job == recognition.draft_job:
             recognition.draft_job = None
@@ -383,7 +383,7 @@ class ServerSession:
             recognition.failure = Refused(report.code, report.sentence)
             if recognition.committed:
                 self._settle(recognition)
-        elif recognition.piece_of(report.job) is not None and not recognition.settled:
+        elif recognition.piece_of(report.job) is not None:
             if not recognition.committed:
                 self._orders += self._hearing.piece_failed(report.job)
                 return

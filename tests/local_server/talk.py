@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from desktop_app.local_server.engines import FunctionCall
 from desktop_app.local_server.orders import (
@@ -74,13 +74,13 @@ class Talk:
 
     # --- what happens -----------------------------------------------------------------------
 
-    def do(self, *happenings: wire.ClientEvent | BadFrame | Report) -> Talk:
+    def do(self, *happenings: wire.ClientEvent | BadFrame | Report) -> Self:
         """Let things happen, one after the other."""
         for happening in happenings:
             self._take(self.session.handle(happening, self.now_s))
         return self
 
-    def frame(self, text: str) -> Talk:
+    def frame(self, text: str) -> Self:
         """Let a text frame of the client arrive."""
         try:
             return self.do(decode_client_event(text))
@@ -94,7 +94,7 @@ class Talk:
         transcription: Transcription | None = TRANSCRIPTION,
         output: AudioOutput | None = None,
         **fields: object,
-    ) -> Talk:
+    ) -> Self:
         """Update the session; push to talk with transcripts unless told otherwise."""
         audio = AudioConfig(input=AudioInput(turn_detection=detection, transcription=transcription))
         if output is not None:
@@ -103,7 +103,7 @@ class Talk:
             )
         return self.do(wire.SessionUpdate(session=SessionConfig(audio=audio, **fields)))  # type: ignore[arg-type]
 
-    def hear(self, ms: float, probability: float) -> Talk:
+    def hear(self, ms: float, probability: float) -> Self:
         """Append audio in which speech is so likely, and let it be detected, block by block."""
         blocks = round(ms / FRAME_MS)
         for _ in range(blocks):
@@ -113,20 +113,20 @@ class Talk:
                 self.do(Detected((probability,), FRAME_MS))
         return self
 
-    def speech(self, ms: float) -> Talk:
+    def speech(self, ms: float) -> Self:
         """Let the user speak."""
         return self.hear(ms, 0.9)
 
-    def silence(self, ms: float) -> Talk:
+    def silence(self, ms: float) -> Self:
         """Let the user be silent."""
         return self.hear(ms, 0.0)
 
-    def say(self, text: str, *, ms: float = 960) -> Talk:
+    def say(self, text: str, *, ms: float = 960) -> Self:
         """Push to talk: speak, commit, be understood."""
         self.speech(ms).do(wire.InputAudioBufferCommit())
         return self.understood(text)
 
-    def write(self, text: str, item_id: str = "u1") -> Talk:
+    def write(self, text: str, item_id: str = "u1") -> Self:
         """Type a text."""
         return self.do(wire.ConversationItemCreate(item=user_message(item_id, text)))
 
@@ -135,12 +135,12 @@ class Talk:
         self.do(wire.ResponseCreate(response=wire.ResponseParams(**params)))  # type: ignore[arg-type]
         return self.last(wire.ResponseCreated).response.id or ""
 
-    def understood(self, text: str) -> Talk:
+    def understood(self, text: str) -> Self:
         """Let the last recognition that counts succeed."""
         job = next(each.job for each in reversed(self.orders) if isinstance(each, Recognise) and not each.draft)
         return self.do(Understood(job, text))
 
-    def answer(self, response_id: str, *pieces: str | int | FunctionCall, end: bool = True) -> Talk:
+    def answer(self, response_id: str, *pieces: str | int | FunctionCall, end: bool = True) -> Self:
         """Let the engines answer: words, milliseconds of audio, function calls."""
         for piece in pieces:
             match piece:
