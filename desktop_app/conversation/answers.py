@@ -213,6 +213,8 @@ class Answers:
         if foreign:
             return
         status, remark = _verdict(response)
+        if silenced and status is not EntryStatus.COMPLETED:
+            status, remark = EntryStatus.INTERRUPTED, ""  # whatever the server calls it
         completed = status is EntryStatus.COMPLETED
         for item in output:
             if completed and not silenced:

@@ -11,6 +11,7 @@ from desktop_app.conversation.effects import (
     Connect,
     Disconnect,
     EndPart,
+    EntryAction,
     EntryStatus,
     GiveBackText,
     Link,
@@ -696,6 +697,17 @@ def test_every_ending_is_visible(status: str, details: object, shown: str) -> No
     story.says(done(status=status, status_details=details))
     assert shown in story.shown()[-1].remark
     assert story.shown()[-1].text == "Hello there."
+
+
+@pytest.mark.parametrize("status", ["incomplete", "failed", "cancelled", "brand_new"])
+def test_an_interrupted_answer_is_interrupted_whatever_the_server_calls_it(status: str) -> None:
+    story = Story().speaking()
+    story.stopped_with = (Heard(PART, 600),)
+    story.happens(StopPressed())
+    story.says(done(status=status, status_details={"type": status}))
+    entry = story.shown()[-1]
+    assert (entry.status, entry.heard_ms, entry.action) == (EntryStatus.INTERRUPTED, 600, EntryAction.SAY_THE_REST)
+    assert story.turn() is Turn.IDLE
 
 
 def test_an_answer_out_of_band_is_neither_shown_nor_heard() -> None:

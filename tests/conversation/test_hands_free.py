@@ -217,6 +217,14 @@ def test_a_typed_question_and_a_turn_at_once_are_answered_one_after_the_other() 
     assert names(story.says(done("resp_vad", items=()))) == ["response.create"]
 
 
+def test_what_is_typed_between_a_turn_and_its_answer_takes_its_place() -> None:
+    story = listening()
+    story.hears()
+    assert names(story.happens(TextEntered("no, this"))) == ["conversation.item.create"], "one is coming already"
+    assert sent(story.says(created("resp_1"))) == [ResponseCancel(response_id="resp_1")]
+    assert names(story.says(done("resp_1", "cancelled", items=()))) == ["response.create"]
+
+
 # --- barge-in by voice --------------------------------------------------------------------------
 
 

@@ -161,6 +161,17 @@ def test_a_change_while_connecting_is_not_lost() -> None:
     assert updates(story.happens(VoiceChosen("max")))[0].voice == "max"
 
 
+def test_no_turn_changes_the_session_by_itself() -> None:
+    """Each change of the instructions or the tools makes all that follows uncached, and dear."""
+    story = Story().offers("clock").online()
+    for n in range(3):
+        story.talks(item=f"item_U{n}")
+        story.calls(f"clock:call_{n}", response=f"resp_{n}")
+        effects = story.ran(f"call_{n}")
+        assert updates(effects) == []
+    assert len(updates(story.effects)) == 2, "the setup and the voice"
+
+
 # --- what must wait -----------------------------------------------------------------------------
 
 
