@@ -112,6 +112,8 @@ class Round:
     open: set[str]
     undisturbed: bool = True
     """The user has done nothing since."""
+    superseded: bool = False
+    """The user interrupted since: what comes of the calls is told, and not answered."""
 
 
 @dataclass
@@ -137,6 +139,8 @@ class Server:
     """Calls and approvals without an answer."""
     answered: set[str] = field(default_factory=set)
     rounds: list[Round] = field(default_factory=list)
+    late: list[dict[str, object]] = field(default_factory=list)
+    """Ends that are still on their way when the next response is born."""
 
 
 class World(RuleBasedStateMachine):
@@ -195,9 +199,8 @@ class World(RuleBasedStateMachine):
                 self.queue[part] = self.queue.get(part, 0) + len(data) // 48
             case StopPlayback():
                 self.silent |= {self.response_of[part.item_id] for part in self.queue}
-                heard = tuple(Heard(part, ms // 2) for part, ms in self.queue.items())
+                inbox.append(PlaybackStopped(self.heard()))
                 self.queue.clear()
-                inbox.append(PlaybackStopped(heard))
             case OpenMic():
                 assert not self.mic_open, "a microphone that is open is not opened"
                 if self.mic_closing:
@@ -217,6 +220,12 @@ class World(RuleBasedStateMachine):
                 self.check_tools(effect)
             case ShowEntry() | RemoveEntry() | ClearEntries():
                 self.show(effect)
+
+    def heard(self) -> tuple[Heard, ...]:
+        """Half of the first part; now and then nothing, and now and then a speaker claims too much."""
+        share = (0.5, 0.5, 0.0, 1.5)[self.numbers % 4]
+        parts = list(self.queue.items())
+        return tuple(Heard(part, int(ms * share) if n == 0 else 0) for n, (part, ms) in enumerate(parts))
 
     def show(self, effect: ShowEntry | RemoveEntry | ClearEntries) -> None:
         match effect:
@@ -325,14 +334,17 @@ class World(RuleBasedStateMachine):
         """Every interruption silences: nothing is queued, and what is being generated will not sound."""
         assert not self.queue, "every interruption silences"
         if self.server is not None:
+            for round_ in self.server.rounds:
+                round_.superseded = True
             self.silent |= {self.server.active} if self.server.active else set()
             self.silent |= set(self.server.asides)
 
     # --- the user -------------------------------------------------------------------------------
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(config=st.sampled_from([CONFIG, HANDS_FREE]))
+    def start(self, config: Any) -> None:
         self.take(OFFERS)
+        self.take(SessionChosen(config))
         self.take(ConnectAsked())
         self.session_begins()
 
@@ -491,10 +503,13 @@ class World(RuleBasedStateMachine):
         for round_ in self.server.rounds if self.server else ():
             if call_id in round_.open:
                 round_.open.discard(call_id)
-                creates = [event for event in self.sent if isinstance(event, events.ResponseCreate)]
+                creates = [event for event in self.sent if _is_default_create(event)]
                 assert len(creates) <= 1
+                asked_anew = any(isinstance(e, events.ConversationItemCreate) and e.item.role for e in self.sent)
                 if not round_.open and round_.undisturbed and self.online:
                     assert creates, "the last output is followed up"
+                assert not creates or not round_.open, "but not before the last one"
+                assert not creates or not round_.superseded or asked_anew, "nor over a newer turn"
 
     @precondition(lambda self: self.consents)
     @rule(data=st.data(), allowed=st.booleans(), always=st.booleans())
@@ -524,6 +539,14 @@ class World(RuleBasedStateMachine):
     def connection_ends(self, code: int) -> None:
         self.server, self.connecting = None, False
         self.take(Disconnected(close_code=code))
+
+    @precondition(lambda self: self.server and self.queue)
+    @rule()
+    def session_is_lost_in_mid_answer(self) -> None:
+        """What was received is still heard when the next session is there already."""
+        self.connection_ends(1006)
+        self.take(ConnectAsked())
+        self.session_begins()
 
     # --- the server: responses ------------------------------------------------------------------
 
@@ -672,6 +695,19 @@ class World(RuleBasedStateMachine):
             self.here().spoke = True
         assert self.rows == rows, "nothing beside the conversation is shown in it"
 
+    @precondition(lambda self: self.server and self.core.turn.value == "idle")
+    @rule()
+    def reads_aloud(self) -> None:
+        """Something is said beside the conversation, at once."""
+        self.ask_aside(AsideKind.READ_ALOUD)
+        server = self.server
+        if server is not None and server.asides_asked and not server.asides:
+            self.aside_begins()
+            response = next(iter(server.asides))
+            self.response_of[f"beside_{response}"] = response
+            server.spoke = True
+            self.says(audio(f"beside_{response}", 300, response))
+
     @precondition(lambda self: self.server and self.server.asides)
     @rule(data=st.data())
     def aside_ends(self, data: st.DataObject) -> None:
@@ -693,17 +729,38 @@ class World(RuleBasedStateMachine):
         if self.server is not None and self.server.vad:
             self.interrupted()
 
-    @precondition(lambda self: self.server and self.server.vad and self.core.turn.value == "listening")
+    @precondition(lambda self: self.server and self.server.vad and self.items_of_active())
     @rule()
-    def hears_the_end(self) -> None:
+    def barge_in(self) -> None:
+        """A turn spoken into an answer, whose end comes after the birth of the next."""
+        self.hears_speech()
+        if self.server is not None and self.core.turn.value == "listening":
+            self.hears_the_end(True)
+            if self.server is not None and self.server.owes:
+                self.response_begins_by_itself()
+                self.late_end_comes()
+
+    @precondition(lambda self: self.server and self.server.vad and self.core.turn.value == "listening")
+    @rule(late=st.booleans())
+    def hears_the_end(self, late: bool) -> None:
         server = self.here()
-        if server.active is not None:
+        if server.active is not None and late:
+            items = self.items_of_active()
+            response, _ = self.end("cancelled")
+            server.late.append(done(response, "cancelled", items=items))
+        elif server.active is not None:
             self.response_ends("cancelled")
         if self.server is not server or not server.vad:
             return
         item = f"user_{self.numbers}"
         server.owes = True
         self.says({"type": "input_audio_buffer.committed", "item_id": item}, added(item, "user", None))
+
+    @precondition(lambda self: self.server and self.server.late)
+    @rule()
+    def late_end_comes(self) -> None:
+        if self.server is not None and self.server.late:
+            self.says(self.server.late.pop())
 
     @precondition(lambda self: self.server and not self.server.vad)
     @rule()
@@ -743,6 +800,10 @@ class World(RuleBasedStateMachine):
         for call_id in sorted(self.running):
             self.take(ToolFinished(call_id, "{}"))
         assert self.server is None or not self.server.owed, "each call is answered"
+
+
+def _is_default_create(event: events.ClientEvent) -> bool:
+    return isinstance(event, events.ResponseCreate) and not (event.response and event.response.conversation)
 
 
 World.TestCase.settings = settings(
