@@ -20,7 +20,7 @@ from desktop_app.conversation.inputs import AsideAsked, AsideKind, Timer
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.protocol.events import Response, ResponseCancel, ResponseCreate, ResponseParams
 from desktop_app.protocol.items import Item
-from desktop_app.protocol.session_config import AudioConfig, AudioOutput
+from desktop_app.protocol.session_config import AudioConfig, AudioOutput, voice_of
 
 JOB = "job"
 """The metadata member that names a job."""
@@ -195,7 +195,7 @@ def _params(aside: AsideAsked, name: str, question: Item | None) -> ResponsePara
         input=seen if seen or spoken else UNSET,  # empty: no context at all; unset: the whole conversation
         instructions=exact if spoken else _TASKS[aside.kind],
         output_modalities=["audio" if spoken else "text"],
-        audio=AudioConfig(output=AudioOutput(voice=aside.voice)) if aside.voice else UNSET,
+        audio=AudioConfig(output=AudioOutput(voice=voice_of(aside.voice))) if aside.voice else UNSET,
         tools=[],
         metadata={JOB: name, "purpose": aside.kind.value},
     )

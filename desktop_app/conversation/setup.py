@@ -32,6 +32,7 @@ from desktop_app.protocol.session_config import (
     SemanticVad,
     ServerVad,
     SessionConfig,
+    voice_of,
 )
 
 Path = tuple[str, ...]
@@ -301,7 +302,7 @@ class Setup:
             self._field_events[event_id] = path
 
     def _send_voice(self) -> None:
-        voice = SessionConfig(audio=AudioConfig(output=AudioOutput(voice=self._voice)))
+        voice = SessionConfig(audio=AudioConfig(output=AudioOutput(voice=voice_of(self._voice))))
         self._voice_event = self._outbox.send(SessionUpdate(session=voice))
 
     # --- turn detection -------------------------------------------------------------------------

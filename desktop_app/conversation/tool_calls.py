@@ -95,6 +95,7 @@ class ToolCalls:
         self._answered: Recent[None] = Recent(limits.MAX_REMEMBERED)
         """Calls and approvals that have their answer: none gets a second one."""
         self._pictures = 0
+        self._judged = 0
         self._turn = 0
         self._turn_of_active: int | None = None
         """The turn in which the response in progress was born; None: nobody said that it was."""
@@ -353,7 +354,13 @@ class ToolCalls:
         self._answered[answer.call_id] = None
         if answer.allowed and answer.always:
             self._trusted[_full_name(request)] = None
-        response = Item(type="mcp_approval_response", approval_request_id=request.id, approve=answer.allowed)
+        self._judged += 1
+        response = Item(
+            id=f"approval_{self._judged}",  # unlike that of other items, it is required
+            type="mcp_approval_response",
+            approval_request_id=request.id,
+            approve=answer.allowed,
+        )
         self._outbox.send(ConversationItemCreate(item=response))
         self._settle(answer.call_id)
 

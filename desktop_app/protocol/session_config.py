@@ -86,6 +86,11 @@ class CustomVoice(msgspec.Struct, frozen=True):
     id: str
 
 
+def voice_of(name: str) -> str | CustomVoice:
+    """Return a voice as the wire wants it: a built-in one by its name, one of the user's own as an object."""
+    return CustomVoice(name) if name.startswith("voice_") else name
+
+
 class AudioOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the assistant's audio is given. The voice is locked after the first audio of a session."""
 

@@ -492,6 +492,7 @@ def test_an_approval_is_asked_once_and_followed_up_if_nothing_starts_by_itself()
     effects = story.happens(ConsentGiven("mcpr_55", allowed=True))
     item = events_of(ConversationItemCreate, effects)[0].item
     assert (item.type, item.approval_request_id, item.approve) == ("mcp_approval_response", "mcpr_55", True)
+    assert item.id, "the schema requires one"
     assert "response.create" not in names(effects), "the server may begin by itself"
     assert names(story.happens(woken(effects, Timer.APPROVED))) == ["response.create"]
     assert story.happens(ConsentGiven("mcpr_55", allowed=False)) == []
