@@ -96,6 +96,7 @@ class Preferences:
                 self._show_tools()
             case "tools.mcp":
                 self._workshop.use_mcp(settings.tools.mcp)
+                self._post(inputs.SessionChosen(self.session_wish()))
             case "costs.budget_usd":
                 self._books.set_budget(settings.costs.budget_usd)
             case _:
@@ -105,6 +106,7 @@ class Preferences:
     def session_wish(self) -> SessionConfig:
         """Return what a session is to be, with the tools there are."""
         tools = [offer.tool for offer in self._workshop.offers()]
+        tools += wishes.remote_servers(self.settings, self.choice)
         return msgspec.structs.replace(wishes.session_config(self.settings, self.choice), tools=tools)
 
     def session_shown(self, config: SessionConfig) -> None:

@@ -5,6 +5,7 @@ Pure. Only what an endpoint may have is asked for: reasoning of reasoning models
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +13,18 @@ import msgspec
 from msgspec import UNSET
 
 from desktop_app.endpoints import Choice
+from desktop_app.errors import ParleyError
 from desktop_app.protocol import session_config as sc
+from desktop_app.protocol.dialects import Dialect
+from desktop_app.protocol.items import Tool
 from desktop_app.settings import Settings, TurnSettings
+from desktop_app.tools.mcp_config import HttpServer, parse_mcp_config
 
 OFFLINE_LANGUAGE = "en"
 """The one the offline assistant answers in; to guess it anew in every short question would err now and then."""
 TALK, HANDS_FREE, MANUAL = "talk", "hands_free", "manual"
 OFF = "off"
+_LABEL = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def session_config(settings: Settings, choice: Choice) -> sc.SessionConfig:
@@ -37,6 +43,7 @@ def session_config(settings: Settings, choice: Choice) -> sc.SessionConfig:
             ),
             output=sc.AudioOutput(format=sc.PCM_24K, speed=answers.speed),
         ),
+        tools=remote_servers(settings, choice) or UNSET,
         max_output_tokens=answers.max_tokens or "inf",
         truncation=_truncation(settings),
         tracing="auto" if answers.tracing and not choice.local else UNSET,
@@ -45,6 +52,30 @@ def session_config(settings: Settings, choice: Choice) -> sc.SessionConfig:
         else UNSET,
         parallel_tool_calls=answers.parallel_tools == "on" if reasoning and answers.parallel_tools else UNSET,
     )
+
+
+def remote_servers(settings: Settings, choice: Choice) -> list[Tool]:
+    """Return the MCP servers that the service is to call by itself, asking the user each time.
+
+    What is wrong with the settings is told by whoever starts the other servers.
+    """
+    if choice.local or choice.dialect is not Dialect.GA:
+        return []
+    try:
+        configs = parse_mcp_config(settings.tools.mcp)
+    except ParleyError:
+        return []
+    return [
+        Tool(
+            type="mcp",
+            server_label=_LABEL.sub("_", config.name),
+            server_url=config.url,
+            headers=dict(config.headers) or UNSET,
+            require_approval="always",
+        )
+        for config in configs
+        if isinstance(config, HttpServer) and config.remote
+    ]
 
 
 def turn_detection(turns: TurnSettings) -> sc.ServerVad | sc.SemanticVad | None:

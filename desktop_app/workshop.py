@@ -18,7 +18,7 @@ from desktop_app.tools.builtin import builtin_tools
 from desktop_app.tools.builtin.clipboard import Clipboard
 from desktop_app.tools.builtin.timers import Timers
 from desktop_app.tools.mcp import McpServers, ServerState, ServerStatus
-from desktop_app.tools.mcp_config import parse_mcp_config
+from desktop_app.tools.mcp_config import is_remote, parse_mcp_config
 from desktop_app.tools.tool import Picture, ToolCall
 from desktop_app.tools.toolbox import Toolbox
 from desktop_app.tools.user_tools import UserTools
@@ -72,9 +72,9 @@ class Workshop:
             self.use_mcp(mcp_config)
 
     def use_mcp(self, text: str) -> None:
-        """Have these MCP servers and no others; what is wrong with the text is told."""
+        """Have these MCP servers and no others, but the remote ones; what is wrong with the text is told."""
         try:
-            self.mcp.use(parse_mcp_config(text) if text.strip() else ())
+            self.mcp.use([config for config in parse_mcp_config(text) if not is_remote(config)])
         except ParleyError as error:
             self._show_notice(Notice.of(error, key="mcp"))
 

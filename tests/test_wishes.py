@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import msgspec
@@ -94,3 +95,16 @@ def test_the_offline_assistant_is_told_its_language() -> None:
     assert audio is not UNSET
     assert audio.input is not UNSET
     assert audio.input.transcription == sc.Transcription(model=LOCAL.transcription_model, language="en")
+
+
+def test_remote_servers_of_tools_are_the_services_to_call() -> None:
+    servers = {
+        "my docs": {"url": "https://docs.example/mcp", "headers": {"Authorization": "Bearer x"}, "remote": True},
+        "here": {"command": "a-server"},
+    }
+    settings = with_value(Settings(), "tools.mcp", json.dumps({"mcpServers": servers}))
+    (tool,) = wishes.session_config(settings, REMOTE).tools or []
+    assert (tool.type, tool.server_label, tool.server_url) == ("mcp", "my_docs", "https://docs.example/mcp")
+    assert (tool.headers, tool.require_approval) == ({"Authorization": "Bearer x"}, "always")
+    assert wishes.session_config(settings, LOCAL).tools is UNSET
+    assert wishes.session_config(with_value(Settings(), "tools.mcp", "{"), REMOTE).tools is UNSET

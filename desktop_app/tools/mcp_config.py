@@ -3,7 +3,9 @@
     {"mcpServers": {"files": {"command": "npx", "args": ["-y", "a-server"], "env": {"KEY": "…"}},
                     "wiki": {"url": "https://host/mcp", "headers": {"Authorization": "Bearer …"}}}}
 
-Members this program does not know are ignored, above all those by which other programs skip the user's consent.
+With `"remote": true` beside a url, the Realtime service calls that server itself, and it is no business of this
+computer. Members this program does not know are ignored, above all those by which other programs skip the user's
+consent.
 """
 
 from __future__ import annotations
@@ -45,6 +47,8 @@ class HttpServer:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """May hold secrets."""
+    remote: bool = False
+    """The Realtime service calls it, not this program."""
 
 
 McpConfig = StdioServer | HttpServer
@@ -72,6 +76,11 @@ def parse_mcp_config(text: str) -> tuple[McpConfig, ...]:
     if len(servers) > MAX_SERVERS:
         raise ToolError(f"There are {len(servers)} servers; at most {MAX_SERVERS} can be used.")
     return tuple(_server(name, entry) for name, entry in servers.items() if not _is_disabled(entry))
+
+
+def is_remote(config: McpConfig) -> bool:
+    """Return whether the Realtime service calls this server."""
+    return isinstance(config, HttpServer) and config.remote
 
 
 def _servers(content: object) -> Mapping[str, Any]:
@@ -147,7 +156,13 @@ def _http(name: str, entry: Mapping[str, Any]) -> HttpServer:
             raise ToolError(f"A header of the server «{name}» holds characters that a header cannot have.")
         if not value.isascii():
             raise ToolError(f"The header {key} of the server «{name}» holds letters that a header cannot have.")
-    return HttpServer(name, url, headers)
+    remote = entry.get("remote") is True
+    if remote and parts.scheme != "https":
+        raise ToolError(
+            f"The server «{name}» is remote, but its url is not https.",
+            "Leave «remote» out, and this program calls it.",
+        )
+    return HttpServer(name, url, headers, remote=remote)
 
 
 def _texts(name: str, key: str, value: object) -> dict[str, str]:

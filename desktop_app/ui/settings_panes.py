@@ -276,7 +276,8 @@ class McpPane(_ListPane):
     heading = (
         "MCP servers",
         'Paste the JSON that other programs use: {"mcpServers": {"files": {"command": "…", "args": ["…"]}}}, '
-        'or with a "url". Each server runs with what your account may do.',
+        'or with a "url". Each server runs with what your account may do. With "remote": true beside an https '
+        "url, the service you talk to calls that server, and you are asked each time.",
     )
     entered = Signal(str)
     restart_asked = Signal(str)

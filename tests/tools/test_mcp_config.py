@@ -7,7 +7,7 @@ import json
 import pytest
 
 from desktop_app.errors import ToolError
-from desktop_app.tools.mcp import HttpServer, StdioServer, parse_mcp_config
+from desktop_app.tools.mcp_config import HttpServer, StdioServer, is_remote, parse_mcp_config
 
 USUAL = """
 {
@@ -97,3 +97,12 @@ def test_what_is_wrong_is_a_sentence(text: str) -> None:
 
     assert WRONG[text] in str(raised.value)
     assert len(str(raised.value)) < 500
+
+
+def test_a_remote_server_is_the_services_business() -> None:
+    text = '{"mcpServers": {"docs": {"url": "https://example.com/mcp", "remote": true}, "own": {"command": "x"}}}'
+    docs, own = parse_mcp_config(text)
+    assert docs == HttpServer("docs", "https://example.com/mcp", remote=True)
+    assert (is_remote(docs), is_remote(own)) == (True, False)
+    with pytest.raises(ToolError, match="not https"):
+        parse_mcp_config(text.replace("https:", "http:"))
