@@ -41,7 +41,7 @@ from desktop_app.ui.connection_panel import ConnectionPanel, limit_words
 from tests.bench.sound import noise
 from tests.conftest import RunAsync
 from tests.harness.inside import User, program
-from tests.harness.mind import Call, Mind, Refuse, Reply, Say
+from tests.harness.mind import AskApproval, Call, Mind, Refuse, Reply, Say
 from tests.harness.scripted_server import ScriptedServer
 from tests.harness.sound import VirtualSound
 
@@ -98,10 +98,10 @@ def asked_beside(server: ScriptedServer, purpose: str) -> list[wire.ResponsePara
 
 
 def tools_offered(server: ScriptedServer) -> list[str]:
-    """Return the names of the tools the model was told of last."""
+    """Return the names of the tools the model was told of last; a remote server of tools has none."""
     updates = [update.session.tools for update in server.events(wire.SessionUpdate)]
     told = [tools for tools in updates if tools is not UNSET]
-    return [str(tool.name) for tool in told[-1]] if told else []
+    return [tool.name or "" for tool in told[-1]] if told else []
 
 
 async def ask(user: User, question: str, answer: str) -> Entry:
@@ -635,6 +635,19 @@ def test_another_voice_goes_on_in_a_new_session_with_the_same_conversation(
     assert json.loads((tmp_path / "settings.json").read_text())["voices"], "the next start has this voice"
 
 
+def test_a_voice_of_the_users_own(run_async: RunAsync, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with talking(tmp_path) as (user, server):
+            user.window.voice_chosen.emit("voice_1234")
+            await user.until(
+                lambda: server.events(wire.SessionUpdate)[-1].session.voice == "voice_1234", "it is sent"
+            )
+            sent = json.loads(server.frames[-1])["session"]["audio"]["output"]["voice"]
+            assert sent == {"id": "voice_1234"}
+
+    run_async(story(), deadline_s=30)
+
+
 def test_a_refused_setting_goes_back_and_the_rest_is_applied(run_async: RunAsync, tmp_path: Path) -> None:
     mind = Mind("Fine.", beside={"title": "x"})
     mind.refuses = {"truncation": "this model does not truncate so"}
@@ -859,6 +872,31 @@ def test_an_mcp_server_is_called_after_a_yes_and_a_stall_is_told_in_time(
         mind.check()
 
     run_async(story(), deadline_s=60)
+
+
+def test_a_remote_mcp_server_is_the_services_to_call_after_a_yes(run_async: RunAsync, tmp_path: Path) -> None:
+    remote = mcp(docs={"url": "https://docs.example/mcp", "remote": True})
+    replies = (AskApproval("docs", "search", '{"query": "tides"}'), "High at noon.")
+
+    async def story() -> None:
+        async with talking(tmp_path, *replies, settings=remote) as (user, server):
+            sessions = [event.session for event in server.events(wire.SessionUpdate)]
+            tools = [tool for session in sessions for tool in session.tools or []]
+            assert {tool.server_url for tool in tools if tool.type == "mcp"} == {"https://docs.example/mcp"}
+            user.types("When is high tide?")
+            question = await user.asked()
+            assert (question.consent.server, question.consent.tool) == ("docs", "search")
+            assert "tides" in question.consent.arguments
+            await user.answers("Allow")
+            await user.sees("High at noon.")
+            (yes,) = created_items(server, "mcp_approval_response")
+            assert yes.approve is True
+
+            user.window.settings.setting_changed.emit("tools.mcp", "")
+            await user.until(lambda: all(tools_offered(server)), "it is taken out")
+            assert "get_local_time" in tools_offered(server)
+
+    run_async(story(), deadline_s=30)
 
 
 def test_an_mcp_server_that_never_answers_is_told_and_typing_works(

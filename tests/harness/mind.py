@@ -44,6 +44,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class AskApproval:
+    """A call of a remote MCP server that wants the user's yes first."""
+
+    server: str
+    name: str
+    arguments: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """A response that fails."""
 
@@ -51,7 +60,7 @@ class Refuse:
     message: str
 
 
-Reply = str | Say | tuple[Call, ...] | Refuse
+Reply = str | Say | tuple[Call, ...] | AskApproval | Refuse
 
 SILENCE = bytes(200 * PCM_BYTES_PER_MS)
 
@@ -204,6 +213,19 @@ class Mind:
                 body = wire.ErrorBody(type="server_error", code=code, message=message)
                 details = wire.StatusDetails(type="failed", error=body)
                 await self._done(caller, response_id, [], params, status="failed", details=details)
+            case AskApproval(server, name, arguments):
+                request = Item(
+                    id=self._new("mcpr"),
+                    type="mcp_approval_request",
+                    server_label=server,
+                    name=name,
+                    arguments=arguments,
+                )
+                await caller.add(request)
+                await caller.send(
+                    wire.ResponseOutputItemDone(response_id=response_id, output_index=0, item=request)
+                )
+                await self._done(caller, response_id, [request], params)
             case tuple():
                 calls = [await self._call(caller, response_id, at, call) for at, call in enumerate(reply)]
                 await self._done(caller, response_id, calls, params)

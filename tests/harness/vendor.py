@@ -10,6 +10,7 @@ import inspect
 import json
 import types
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
@@ -17,7 +18,6 @@ from openai.types.realtime.realtime_session_create_response import RealtimeSessi
 from pydantic import BaseModel, TypeAdapter
 
 _SERVER: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
-_CLIENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 _SESSION = TypeAdapter(RealtimeSessionCreateResponse)
 
 READ_ONLY = {"id", "object", "expires_at"}
@@ -45,7 +45,15 @@ def check_client_event(frame: str) -> None:
         references = [item for item in seen if item.get("type") == "item_reference"]
         assert all(set(item) == {"type", "id"} and isinstance(item["id"], str) for item in references), references
         raw["response"]["input"] = [item for item in seen if item not in references]
-    strictly(_CLIENT, raw)
+    strictly(_client_model(raw["type"]), raw)
+
+
+@cache
+def _client_model(kind: str) -> TypeAdapter[Any]:
+    """Return the model of a client event; against the whole union a mistake would be told forty times."""
+    models = [model for model in client_models() if kind in get_args(model.model_fields["type"].annotation)]
+    assert models, f"the schema has no client event {kind!r}"
+    return TypeAdapter(models[0])
 
 
 def strictly(adapter: TypeAdapter[Any], raw: Any) -> None:
