@@ -99,6 +99,8 @@ RENEW_BEFORE_S = 300
 """So long before a session expires a new one is opened, at the next quiet moment…"""
 RENEW_AT_ONCE_S = 60
 """…and so long before, at any moment."""
+SHORTEST_SESSION_S = 60
+"""A session that is to live shorter, by our clock, is not renewed: one of the two clocks is wrong."""
 
 _Cause = TalkPressed | TextEntered | RecordingEntered
 
@@ -378,8 +380,8 @@ class Conversation:
             self._wake_before(session.expires_at, RENEW_BEFORE_S)
 
     def _wake_before(self, expires_at: int, seconds: int) -> None:
-        if self._now is not None:
-            left = expires_at - self._now()
+        left = expires_at - self._now() if self._now is not None else 0
+        if left >= SHORTEST_SESSION_S or self._renewal:
             self._outbox.wake_after(int(max(left - min(seconds, left / 4), 0) * 1000), Timer.EXPIRY)
 
     def _expires_soon(self) -> None:
