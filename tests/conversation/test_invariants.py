@@ -541,12 +541,14 @@ class World(RuleBasedStateMachine):
         self.take(Disconnected(close_code=code))
 
     @precondition(lambda self: self.server and self.queue)
-    @rule()
-    def session_is_lost_in_mid_answer(self) -> None:
+    @rule(stopped=st.booleans())
+    def session_is_lost_in_mid_answer(self, stopped: bool) -> None:
         """What was received is still heard when the next session is there already."""
         self.connection_ends(1006)
         self.take(ConnectAsked())
         self.session_begins()
+        if stopped:
+            self.stop()
 
     # --- the server: responses ------------------------------------------------------------------
 
@@ -637,28 +639,27 @@ class World(RuleBasedStateMachine):
     )
     def response_calls(self, tools: list[str], whole: bool, repeat: bool, approves: bool) -> None:
         server = self.here()
-        response, status = self.end("completed")
         calls: list[dict[str, object]] = []
         for n, tool in enumerate(tools):
             call_id = f"call_{self.number()}"
             self.tool_of[call_id] = tool
-            complete = n == 0 or whole
-            calls.append(function_call(tool, call_id, status="completed" if complete else "incomplete"))
-            if complete:
-                server.owed.add(call_id)
+            calls.append(function_call(tool, call_id, status="completed" if n == 0 or whole else "incomplete"))
         owed = {str(call["call_id"]) for call in calls if call["status"] == "completed"}
         if approves:
             request = f"mcpr_{self.number()}"
             self.tool_of[request] = "mcp"
-            server.owed.add(request)
             asks = {"id": request, "type": "mcp_approval_request", "server_label": "docs", "name": "find"}
             calls.append({**asks, "arguments": "{}"})
-        elif status == "completed":
-            server.rounds.append(Round(set(owed)))
-        for call in calls:
-            self.says(added_item(call))
         before = set(self.ran)
-        frame = ended(calls, response=response, status=status)
+        for call in calls:
+            of_response = {"type": "response.output_item.done", "response_id": str(server.active), "item": call}
+            self.says(added_item(call), {"type": "conversation.item.done", "item": call}, of_response)
+        assert self.ran == before, "nothing is run before the response is done"
+        response, status = self.end("completed")
+        server.owed |= owed | ({request} if approves else set())
+        if status == "completed" and not approves:
+            server.rounds.append(Round(set(owed)))
+        frame = ended([*calls, calls[0]] if repeat else calls, response=response, status=status)
         self.says(*[frame] * (2 if repeat else 1))
         started = (self.ran - before) | (self.consents & owed) | server.answered
         assert owed <= started, "every complete call is begun"
