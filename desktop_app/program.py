@@ -14,6 +14,7 @@ import random
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -179,6 +180,7 @@ class Program:
                 voice=voice,
                 voices=choice.voices,
                 jitter=random.random,
+                now=time.time,
                 titles=not choice.local and choice.dialect is Dialect.GA,
             ),
             transport=self._transport,
