@@ -131,6 +131,7 @@ def test_a_written_aside_beside_a_spoken_answer_disturbs_nothing() -> None:
     before = story.entries
     effects = story.says(text_of("resp_x", "You said "), words_of(ITEM, "there."), text_of("resp_x", "hello."))
     assert asides(effects)[-1].text == "You said hello."
+    assert not of(Play, story.says(audio("item_x", 100, "resp_x"))), "what is to be written does not sound"
     effects = story.says(ended([], response="resp_x", usage={"total_tokens": 9}))
     assert asides(effects)[-1].done
     assert not asides(effects)[-1].failed

@@ -434,6 +434,15 @@ def test_a_press_while_the_open_microphone_closes_is_a_talk() -> None:
     assert names(effects)[-2:] == ["input_audio_buffer.commit", "response.create"]
 
 
+def test_such_a_press_interrupts_as_any_other() -> None:
+    story = speaking()
+    story.happens(SessionChosen(CONFIG))
+    story.stopped_with = (Heard(PART, 700),)
+    effects = story.happens(TalkPressed())
+    assert StopPlayback() in effects
+    assert names(effects) == ["response.cancel", "conversation.item.truncate"]
+
+
 def test_a_mode_switched_while_the_key_is_held_waits_for_its_end() -> None:
     story = Story().online()
     story.happens(TalkPressed(), MicStarted(), MicBlock(pcm(500)), SessionChosen(HANDS_FREE))

@@ -123,6 +123,8 @@ class Server:
     vad: bool = False
     active: str | None = None
     asked: list[events.ResponseCreate] = field(default_factory=list)
+    called_off: set[str] = field(default_factory=set)
+    """Requests after which the user interrupted: what comes of them is not heard."""
     owes: bool = False
     """It found a turn, and begins a response by itself."""
     asides_asked: list[events.ResponseCreate] = field(default_factory=list)
@@ -173,12 +175,15 @@ class World(RuleBasedStateMachine):
         self.over_budget = False
         self.sent: list[events.ClientEvent] = []
         """What the last step sent."""
+        self.asked_before: set[str] = set()
+        """The requests that were on their way before the last step."""
 
     # --- performing, as the session does --------------------------------------------------------
 
     def take(self, event: Input) -> None:
         inbox: list[Input] = [event]
         self.sent = []
+        self.asked_before = {str(asked.event_id) for asked in self.server.asked} if self.server else set()
         while inbox:
             for effect in self.core.handle(inbox.pop(0)):
                 self.perform(effect, inbox)
@@ -338,6 +343,7 @@ class World(RuleBasedStateMachine):
                 round_.superseded = True
             self.silent |= {self.server.active} if self.server.active else set()
             self.silent |= set(self.server.asides)
+            self.server.called_off |= self.asked_before
 
     # --- the user -------------------------------------------------------------------------------
 
@@ -443,6 +449,13 @@ class World(RuleBasedStateMachine):
     def ask_aside(self, kind: AsideKind) -> None:
         self.take(AsideAsked(kind, "some words"))
 
+    @precondition(lambda self: self.mic_open and self.queue)
+    @rule()
+    def leave_hands_free_and_press(self) -> None:
+        """The microphone is still closing when the key goes down."""
+        self.choose(CONFIG)
+        self.press()
+
     # --- the microphone and the speaker ---------------------------------------------------------
 
     @precondition(lambda self: self.mic_open)
@@ -514,7 +527,9 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.consents)
     @rule(data=st.data(), allowed=st.booleans(), always=st.booleans())
     def consent(self, data: st.DataObject, allowed: bool, always: bool) -> None:
-        call_id = data.draw(st.sampled_from(sorted(self.consents)))
+        self.agree(data.draw(st.sampled_from(sorted(self.consents))), allowed=allowed, always=always)
+
+    def agree(self, call_id: str, *, allowed: bool, always: bool) -> None:
         self.consents.discard(call_id)
         if allowed:
             self.agreed.add(call_id)
@@ -562,7 +577,10 @@ class World(RuleBasedStateMachine):
             event_id = str(asked.event_id) if names_event else None
             self.says(error("conversation_already_has_active_response", event_id=event_id))
             return
-        self.is_born(created(self.new_response(), metadata=asked.response.metadata))
+        response = self.new_response()
+        if asked.event_id in server.called_off:
+            self.silent.add(response)
+        self.says(created(response, metadata=asked.response.metadata))
 
     @precondition(lambda self: self.server and self.server.owes)
     @rule()
@@ -570,15 +588,12 @@ class World(RuleBasedStateMachine):
         server = self.here()
         server.owes = False
         if server.active is None:
-            self.is_born(created(self.new_response()))
+            self.says(created(self.new_response()))
 
     def new_response(self) -> str:
         response = f"resp_{self.number()}"
         self.here().active = response
         return response
-
-    def is_born(self, frame: dict[str, object]) -> None:
-        self.says(frame)
 
     @precondition(lambda self: self.server and self.server.asked and self.server.active is None)
     @rule()
@@ -636,8 +651,9 @@ class World(RuleBasedStateMachine):
         whole=st.booleans(),
         repeat=st.booleans(),
         approves=st.booleans(),
+        then=st.sampled_from(["nothing", "finish", "stop and finish"]),
     )
-    def response_calls(self, tools: list[str], whole: bool, repeat: bool, approves: bool) -> None:
+    def response_calls(self, tools: list[str], whole: bool, repeat: bool, approves: bool, then: str) -> None:
         server = self.here()
         calls: list[dict[str, object]] = []
         for n, tool in enumerate(tools):
@@ -657,12 +673,23 @@ class World(RuleBasedStateMachine):
         assert self.ran == before, "nothing is run before the response is done"
         response, status = self.end("completed")
         server.owed |= owed | ({request} if approves else set())
-        if status == "completed" and not approves:
-            server.rounds.append(Round(set(owed)))
+        if not approves:
+            completed = status == "completed"
+            server.rounds.append(Round(set(owed), undisturbed=completed, superseded=not completed))
         frame = ended([*calls, calls[0]] if repeat else calls, response=response, status=status)
         self.says(*[frame] * (2 if repeat else 1))
         started = (self.ran - before) | (self.consents & owed) | server.answered
         assert owed <= started, "every complete call is begun"
+        if then == "stop and finish":
+            self.stop()
+        if then != "nothing":
+            self.finish_tools(owed)
+
+    def finish_tools(self, calls: set[str]) -> None:
+        for call_id in sorted(calls & self.consents):
+            self.agree(call_id, allowed=True, always=False)
+        for call_id in sorted(calls & self.running):
+            self.tool_ends(call_id)
 
     @precondition(lambda self: self.server and self.server.active)
     @rule()
