@@ -16,7 +16,7 @@ from desktop_app.errors import ToolError
 from desktop_app.tools.tool import Consent, Tool, ToolResult
 from desktop_app.tools.toolbox import Toolbox
 from desktop_app.tools.user_tools import FileState, UserFile, UserTools, examine
-from tests.harness.processes import wait_until
+from tests.harness.processes import command_line_of, wait_until
 from tests.tools.running import called, ended
 
 WEATHER = '''
@@ -425,7 +425,9 @@ async def test_a_call_that_is_cancelled_ends_what_it_began(house: House, tmp_pat
         "def fine() -> str:\n    return 'fine'\n"
     )
     (worker,) = [
-        child for child in psutil.Process().children(recursive=True) if "--run-tool-file" in child.cmdline()
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "--run-tool-file" in command_line_of(child)
     ]
     running = asyncio.ensure_future(house.run("f"))
     await asyncio.to_thread(wait_until, begun.exists, "the call begins")
