@@ -42,6 +42,7 @@ from desktop_app.conversation.inputs import (
     BudgetReached,
     ConnectAsked,
     ConsentGiven,
+    ConversationContinued,
     Disconnected,
     ForgetAsked,
     Heard,
@@ -83,7 +84,7 @@ from desktop_app.conversation.setup import Setup
 from desktop_app.conversation.shown import Shown
 from desktop_app.conversation.talk import Talk
 from desktop_app.conversation.tool_calls import ToolCalls
-from desktop_app.conversation.transcript import Transcript
+from desktop_app.conversation.transcript import Transcript, as_ended
 from desktop_app.conversation.user_words import UserWords
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.protocol import events
@@ -229,6 +230,8 @@ class Conversation:
                 self._mic_refused = self._mic_refused and muted
             case NewConversationAsked():
                 self._new_conversation()
+            case ConversationContinued():
+                self._continue_conversation(event)
             case ConnectAsked():
                 self._mic_refused = False
                 if not self._link.online:
@@ -451,6 +454,13 @@ class Conversation:
         for key in (failures.LINK_KEY, "not-connected"):
             self._outbox.do(DismissNotice(key))
         self._link.ask()
+
+    def _continue_conversation(self, past: ConversationContinued) -> None:
+        """What was said before is shown at once, and replayed as soon as there is a session."""
+        self._new_conversation()
+        for entry in past.entries:
+            self._transcript.show(as_ended(entry))
+        self._outbox.do(ShowTitle(past.title, past.topic))
 
     def _give_back_what_waits(self) -> None:
         """What was typed and not sent yet is not lost."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from desktop_app.errors import Notice, ParleyError
 from desktop_app.protocol.events import ServerEvent
 from desktop_app.protocol.items import PartId, Tool
 from desktop_app.protocol.session_config import SessionConfig
+
+if TYPE_CHECKING:
+    from desktop_app.conversation.effects import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +202,16 @@ class NewConversationAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationContinued:
+    """The user wants to go on with a conversation that was kept: it is replayed into a new session."""
+
+    entries: tuple[Entry, ...]
+    """What it consisted of, in order; what was still in progress when it ended counts as interrupted."""
+    title: str = ""
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectAsked:
     """The program has started, or the user wants another attempt now."""
 
@@ -352,6 +366,7 @@ Input = (
     | BudgetReached
     | VoiceChosen
     | NewConversationAsked
+    | ConversationContinued
     | ConnectAsked
     | MicStarted
     | MicBlock

@@ -34,6 +34,16 @@ def heard_characters(text: str, *, heard_ms: int, received_ms: int) -> int:
     return len(text[:cut].rpartition(" ")[0])
 
 
+def as_ended(entry: Entry) -> Entry:
+    """Return an entry as it stands once nothing more can come of it: what was being said was cut off."""
+    use = entry.tool
+    if use is not None and (use.waiting or not use.output):
+        use = replace(use, waiting=False)
+    running = entry.status is EntryStatus.IN_PROGRESS
+    status = EntryStatus.INTERRUPTED if running else entry.status
+    return replace(entry, status=status, tool=use, action=None)
+
+
 class Transcript:
     """The entries, in order; every change is shown."""
 

@@ -11,13 +11,17 @@ from msgspec import UNSET
 from desktop_app.conversation import replay
 from desktop_app.conversation.effects import (
     CancelTool,
+    ClearEntries,
     Connect,
     Effect,
+    Entry,
     EntryAction,
     EntryStatus,
     GiveBackText,
     RemoveEntry,
+    Role,
     SaveRecording,
+    ShowEntry,
     ShowTitle,
     StopPlayback,
     Turn,
@@ -26,6 +30,7 @@ from desktop_app.conversation.inputs import (
     AnswerAsked,
     BudgetReached,
     ConnectAsked,
+    ConversationContinued,
     Disconnected,
     ForgetAsked,
     Heard,
@@ -578,6 +583,23 @@ def test_a_new_conversation_forgets_title_and_texts() -> None:
     effects = story.happens(NewConversationAsked())
     assert ShowTitle("") in effects
     assert replayed(story) == []
+
+
+def test_a_conversation_that_was_kept_is_shown_at_once_and_replayed() -> None:
+    past = (
+        Entry("old_1", Role.USER, "Who painted it?", EntryStatus.COMPLETED),
+        Entry("old_2", Role.ASSISTANT, "It was Ver", EntryStatus.IN_PROGRESS),
+    )
+    story = talked()
+    effects = story.happens(ConversationContinued(past, "Paintings", "art"))
+    shown = [(show.entry.item_id, show.entry.status) for show in of(ShowEntry, effects)]
+    assert shown == [("old_1", EntryStatus.COMPLETED), ("old_2", EntryStatus.INTERRUPTED)]
+    assert ShowTitle("Paintings", "art") in effects
+    assert effects.index(ClearEntries()) < effects.index(of(ShowEntry, effects)[0])
+    assert [item.id for item in _items(story.says(SESSION_CREATED) + story.says(SESSION_UPDATED))] == [
+        "old_1",
+        "old_2",
+    ]
 
 
 @pytest.mark.parametrize(("left_s", "first_s"), [(360, 270), (3600, 3300), (90, 67)])

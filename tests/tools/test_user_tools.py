@@ -425,9 +425,7 @@ async def test_a_call_that_is_cancelled_ends_what_it_began(house: House, tmp_pat
         "def fine() -> str:\n    return 'fine'\n"
     )
     (worker,) = [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "--run-tool-file" in command_line_of(child)
+        child for child in psutil.Process().children(recursive=True) if "--run-tool-file" in command_line_of(child)
     ]
     running = asyncio.ensure_future(house.run("f"))
     await asyncio.to_thread(wait_until, begun.exists, "the call begins")
