@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -414,6 +415,47 @@ def test_the_tests_exit_code_is_kept(
 
     assert checked.test(options(full=True, k="heard", rest=["-x"])) == code
     assert "['pytest', '--full', '-k', 'heard', '-x'," in capfd.readouterr().out
+
+
+def note_failed(dev: ModuleType, *names: str) -> None:
+    folder = dev.ROOT / ".pytest_cache" / "v" / "cache"
+    folder.mkdir(parents=True)
+    (folder / "lastfailed").write_text(json.dumps(dict.fromkeys(names, True)), encoding="utf-8")
+
+
+def let_pytest_exit(dev: ModuleType, monkeypatch: pytest.MonkeyPatch, codes: list[int]) -> None:
+    """Have pytest exit with one code after the other; each run says what it was given."""
+
+    def module(name: str, *arguments: object) -> list[str]:
+        code = codes.pop(0) if name == "pytest" else 0
+        return python(f"import os; print({[*map(str, arguments)]!r}, os.environ.get('PARLEY_CHECKS')); exit({code})")
+
+    monkeypatch.setattr(dev, "module", module)
+
+
+@pytest.mark.parametrize("second", [0, 1])
+def test_few_failed_tests_are_run_again_and_named(
+    checked: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], second: int
+) -> None:
+    monkeypatch.setattr(checked, "CHECKS", [])
+    note_failed(checked, "tests/test_a.py::test_b")
+    let_pytest_exit(checked, monkeypatch, [1, second])
+
+    assert checked.test(options(full=True)) == second
+    said = capfd.readouterr().out
+    assert "['--last-failed', '--full']" in said
+    assert "UNSTEADY, failed once and is run again alone: tests/test_a.py::test_b" in said
+
+
+@pytest.mark.parametrize("failed", [[], ["a", "b", "c"]])
+def test_many_failed_tests_are_not_run_again(
+    checked: ModuleType, monkeypatch: pytest.MonkeyPatch, failed: list[str]
+) -> None:
+    monkeypatch.setattr(checked, "CHECKS", [])
+    note_failed(checked, *failed)
+    let_pytest_exit(checked, monkeypatch, [1])
+
+    assert checked.test(options()) == 1
 
 
 def test_weights_that_cannot_be_fetched_fail_the_run_but_the_tests_run(
