@@ -428,7 +428,8 @@ def let_pytest_exit(dev: ModuleType, monkeypatch: pytest.MonkeyPatch, codes: lis
 
     def module(name: str, *arguments: object) -> list[str]:
         code = codes.pop(0) if name == "pytest" else 0
-        return python(f"import os; print({[*map(str, arguments)]!r}, os.environ.get('PARLEY_CHECKS')); exit({code})")
+        said = f"{[*map(str, arguments)]!r}, os.environ.get('PARLEY_CHECKS')"
+        return python(f"import os; print({said}); exit({code})")
 
     monkeypatch.setattr(dev, "module", module)
 
