@@ -6,6 +6,10 @@ It needs nothing but a Python. On the first run it makes a virtual environment i
 noted in `.venv/parley-state.json` by a hash of the lists and of the Python, so the next run starts at once,
 without the network; an install that was interrupted is mended by the next run.
 
+`pyproject.toml` says which versions would do; `packaging/*.lock` says which are installed, for every system and
+Python, with the hash of each file: a file that is not the one that was tested is refused. `dev.py lock` renews the
+locks after a change of `pyproject.toml`, `dev.py audit` asks the package index for known vulnerabilities in them.
+
 The file must start on Python 3.8, to say that 3.11 is needed or to find it: no newer syntax, and the standard
 library only. The folder must never get an `__init__.py`: it would hide the package index's `packaging`.
 """
@@ -37,6 +41,9 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 
 RUN = "run"
 TEST = "test"
+LOCKING = "locking"
+"""What installs for a need is locked in `packaging/NEED.lock`; LOCKING: the tools that make and audit the locks."""
+LOCKING_VENV = BUILD / "locking"
 
 MOST_UNSTEADY = 2
 """Real sound, screens and processes on a busy machine: so many failed tests are run once more, and named."""
@@ -124,6 +131,9 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("name", help="a script of tests/bench, without .py")
     verbs.add_parser("fetch", help="fetch the offline assistant's weights [-- its arguments]")
     verbs.add_parser("setup", help="install what running and testing need, start nothing")
+    lock = verbs.add_parser("lock", help="write down, with hashes, which versions are installed")
+    lock.add_argument("--upgrade", action="store_true", help="take the newest of all, not only what must change")
+    verbs.add_parser("audit", help="look for known vulnerabilities in the locked versions")
     clean = verbs.add_parser("clean", help="remove what was built, and the caches")
     clean.add_argument("--all", action="store_true", help="the environment and the weights as well")
     return top
@@ -217,7 +227,81 @@ def clean(options: argparse.Namespace) -> int:
     return 0
 
 
-VERBS = {RUN: run, TEST: test, "check": check, "bench": bench, "fetch": fetch, "setup": setup, "clean": clean}
+def lock(options: argparse.Namespace) -> int:
+    """Write the locks anew: what is locked already stays as it is, unless it must change or shall be upgraded."""
+    tools = make_locking_tools(locked=False)
+    upgrade = ["--upgrade"] if options.upgrade else []
+    # What is run is a part of what is tested, in the same versions.
+    for need, constraints in ((TEST, []), (RUN, ["--constraint", lock_path(TEST)]), (LOCKING, [])):
+        wants = BUILD / f"{need}.in"
+        wants.write_text("\n".join(requirements(need)) + "\n", encoding="utf-8")
+        draft = BUILD / f"{need}.lock"
+        if lock_path(need).exists():
+            shutil.copyfile(lock_path(need), draft)
+        command = [str(tools), "-m", "uv", "pip", "compile", str(wants), "--output-file", str(draft), *LOCK_OPTIONS]
+        if call([*command, *map(str, constraints), *upgrade]) != 0:
+            raise Stop("The versions could not be settled, see above. Is there a network? The locks are unchanged.")
+        head = LOCK_HEAD.format(digest=digest_of(requirements(need)))
+        lock_path(need).write_text(head + draft.read_text(encoding="utf-8"), encoding="utf-8")
+    say("The locks are renewed. Look at the difference, run the tests, and commit them with pyproject.toml.")
+    return 0
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Ask the package index what is known against the locked versions; 1 if there is something."""
+    try:
+        tools = make_locking_tools(locked=True)
+    except Stop as stop:
+        say(f"NOT CHECKED for known vulnerabilities. {stop}")
+        return 0
+    command = [str(tools), "-m", "pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off"]
+    found = 0
+    for need in (TEST, LOCKING):  # what is run is a part of what is tested
+        lock = lock_path(need)
+        done = subprocess.run(
+            [*command, "--format", "json", "--requirement", str(lock), *options.rest],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        found += tell_findings(
+            lock.name, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        )
+    return int(found > 0)
+
+
+def tell_findings(name: str, report: str, said: str) -> int:
+    """Show what pip-audit reports of a lock; return how many vulnerabilities are known."""
+    try:
+        packages = json.loads(report)["dependencies"]
+    except (ValueError, KeyError, TypeError):
+        print(f"{name}: NOT CHECKED, the data cannot be had here: {said.strip()[-300:]}", flush=True)
+        return 0
+    checked = [package for package in packages if "vulns" in package]
+    found = [(package, vulnerability) for package in checked for vulnerability in package["vulns"]]
+    for package, vulnerability in found:
+        mended = ", ".join(vulnerability.get("fix_versions", [])) or "nothing yet"
+        print(f"{name}: {package['name']} {package['version']}: {vulnerability['id']}, mended in {mended}")
+    print(f"{name}: {len(checked)} of {len(packages)} packages checked, {len(found)} known vulnerabilities.")
+    if len(checked) < len(packages):
+        print(f"{name}: the other {len(packages) - len(checked)} are NOT CHECKED: this index has no such data.")
+    sys.stdout.flush()
+    return len(found)
+
+
+VERBS = {
+    RUN: run,
+    TEST: test,
+    "check": check,
+    "bench": bench,
+    "fetch": fetch,
+    "setup": setup,
+    "lock": lock,
+    "audit": audit,
+    "clean": clean,
+}
 
 
 class Step:
@@ -377,7 +461,7 @@ def is_prepared(need: str, system: bool) -> bool:
 def wanted(kind: str, need: str) -> str:
     """Return the hash of what must be there: lists and the Python they were installed for."""
     if kind == "requirements":
-        parts = [*requirements(need), environment_python()]
+        parts = [*requirements(need), lock_text(need), environment_python()]
     else:
         parts = [*system_packages(need), system_name()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -462,8 +546,6 @@ def make_environment() -> None:
         raise Stop(
             f"The virtual environment could not be made: «{base} -m venv» failed, see above.\n{python_hint()}"
         )
-    if pip("install", "--upgrade", "pip") != 0:
-        say("pip could not be upgraded; going on with the one there is.")
 
 
 def environment_works() -> bool:
@@ -481,13 +563,17 @@ def requirements(need: str) -> List[str]:
     """Return what `pyproject.toml` asks for."""
     import tomllib
 
+    groups = {TEST: "dev", LOCKING: "locking"}
+
     try:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-        listed = list(project["project"]["dependencies"])
-        for extra in project["project"]["optional-dependencies"].values():
-            listed += extra
-        if need == TEST:
-            listed += project["dependency-groups"]["dev"]
+        listed: List[Any] = []
+        if need != LOCKING:
+            listed += project["project"]["dependencies"]
+            for extra in project["project"]["optional-dependencies"].values():
+                listed += extra
+        if need in groups:
+            listed += project["dependency-groups"][groups[need]]
     except (ValueError, KeyError) as error:
         raise Stop(f"pyproject.toml cannot be read: {error}. Mend it, then repeat the command.") from error
     return [str(requirement) for requirement in listed]
@@ -495,19 +581,76 @@ def requirements(need: str) -> List[str]:
 
 def install_requirements(need: str) -> None:
     """Install what is listed, after mending what an interrupted install left behind."""
-    listed = requirements(need)
-    say(f"Installing {len(listed)} requirements into .venv. The first time this takes minutes (about 1 GB).")
+    check_lock(need)
+    say(f"Installing {len(requirements(need))} requirements into .venv. The first time this takes minutes (1 GB).")
     forget("requirements")
     remove_torn_packages()
-    if pip("install", "--prefer-binary", *listed) != 0:
+    if pip("install", "--require-hashes", "--no-deps", "--requirement", str(lock_path(need))) != 0:
         raise Stop("The requirements could not be installed, see above. Is there a network? Repeat the command.")
     note("requirements", need)
 
 
-def pip(*arguments: str) -> int:
+def pip(*arguments: str, python: Path = VENV_PYTHON) -> int:
     quiet = [] if sys.stdout.isatty() else ["--quiet"]
     options = ["--disable-pip-version-check", "--no-input", *quiet]
-    return subprocess.run(module("pip", *arguments, *options), cwd=ROOT, check=False).returncode
+    return subprocess.run([str(python), "-m", "pip", *arguments, *options], cwd=ROOT, check=False).returncode
+
+
+LOCK_HEAD = """\
+# Which versions are installed, and the hash of each of their files, on every system. Not for editing: renew it with
+# python3 packaging/dev.py lock
+# requirements: {digest}
+"""
+LOCK_OPTIONS = [
+    *("--universal", "--python-version", ".".join(map(str, OLDEST_PYTHON)), "--generate-hashes"),
+    *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--quiet"),
+]
+
+
+def lock_path(need: str) -> Path:
+    return ROOT / "packaging" / f"{need}.lock"
+
+
+def lock_text(need: str) -> str:
+    try:
+        return lock_path(need).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def digest_of(listed: Sequence[str]) -> str:
+    """Return what tells one list of requirements from another, in whatever order."""
+    return hashlib.sha256(json.dumps(sorted(listed)).encode()).hexdigest()
+
+
+def check_lock(need: str) -> None:
+    """Raise Stop if the lock is not of what `pyproject.toml` asks for now."""
+    noted = re.search(r"(?m)^# requirements: (\w+)$", lock_text(need))
+    if noted is None or noted.group(1) != digest_of(requirements(need)):
+        raise Stop(
+            f"packaging/{need}.lock does not belong to this pyproject.toml. Renew it, look at the difference and "
+            "commit both:\n  python3 packaging/dev.py lock"
+        )
+
+
+def make_locking_tools(locked: bool) -> Path:
+    """Return a Python, in an environment of its own, that has the tools for the locks."""
+    python = LOCKING_VENV / VENV_PYTHON.relative_to(VENV)
+    stamp = LOCKING_VENV / "requirements"
+    wants = requirements(LOCKING)
+    if locked:
+        check_lock(LOCKING)
+        wants = ["--require-hashes", "--no-deps", "--requirement", str(lock_path(LOCKING))]
+    mark = digest_of([*wants, lock_text(LOCKING) if locked else ""])
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == mark:
+        return python
+    with only_one_at_a_time():
+        base = getattr(sys, "_base_executable", None) or sys.executable
+        made = subprocess.run([base, "-m", "venv", "--clear", str(LOCKING_VENV)], check=False).returncode
+        if made != 0 or pip("install", *wants, python=python) != 0:
+            raise Stop("The tools for the locks could not be installed, see above. Is there a network?")
+        stamp.write_text(mark, encoding="utf-8")
+    return python
 
 
 def remove_torn_packages() -> None:

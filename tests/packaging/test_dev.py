@@ -29,6 +29,7 @@ dependencies = ["pip"]
 local = []
 [dependency-groups]
 dev = []
+locking = ["uv"]
 """
 
 
@@ -44,7 +45,15 @@ def dev(tmp_path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    lock_all(module)
     return module
+
+
+def lock_all(dev: ModuleType) -> None:
+    """Have locks that belong to the project, without anything in them."""
+    for need in ("run", "test", "locking"):
+        head = dev.LOCK_HEAD.format(digest=dev.digest_of(dev.requirements(need)))
+        dev.lock_path(need).write_text(head, encoding="utf-8")
 
 
 def make_program(folder: Path, name: str, script: str) -> None:
@@ -152,6 +161,13 @@ def installer(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Installer:
 
 def change_requirements(dev: ModuleType) -> None:
     (dev.ROOT / "pyproject.toml").write_text(PROJECT.replace('"pip"', '"pip", "setuptools"'), encoding="utf-8")
+    lock_all(dev)
+
+
+def change_versions(dev: ModuleType) -> None:
+    for need in ("run", "test"):
+        lock = dev.lock_path(need)
+        lock.write_text(lock.read_text(encoding="utf-8") + "pip==1.0\n", encoding="utf-8")
 
 
 def change_python(dev: ModuleType) -> None:
@@ -170,7 +186,7 @@ def test_nothing_is_installed_twice(installer: Installer) -> None:
     assert installer.prepare("run") == []
 
 
-@pytest.mark.parametrize("change", [change_requirements, change_python])
+@pytest.mark.parametrize("change", [change_requirements, change_versions, change_python])
 def test_requirements_are_installed_again_after_a_change(
     installer: Installer, dev: ModuleType, change: Callable[[ModuleType], None]
 ) -> None:
@@ -196,8 +212,94 @@ def test_an_interrupted_install_is_done_again(installer: Installer, dev: ModuleT
         dev.prepare("run")
 
     (dev.ROOT / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+    lock_all(dev)
     installer.interrupted = False
     assert installer.prepare("run") == ["pip"], "the state before the interruption is gone"
+
+
+def test_what_is_installed_is_what_was_locked(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+
+    def pip(*arguments: str) -> int:
+        given.extend(arguments)
+        return 0
+
+    monkeypatch.setattr(dev, "pip", pip)
+    dev.VENV.mkdir()
+    dev.install_requirements("run")
+
+    assert given == ["install", "--require-hashes", "--no-deps", "--requirement", str(dev.lock_path("run"))]
+
+
+@pytest.mark.parametrize("spoil", ["another project", "no digest", "no file"])
+def test_a_lock_of_another_list_is_refused_with_the_way_to_renew_it(
+    installer: Installer, dev: ModuleType, capsys: pytest.CaptureFixture[str], spoil: str
+) -> None:
+    lock = dev.lock_path("run")
+    if spoil == "another project":
+        (dev.ROOT / "pyproject.toml").write_text(PROJECT.replace('"pip"', '"pip<9"'), encoding="utf-8")
+    elif spoil == "no digest":
+        lock.write_text("pip==1.0\n", encoding="utf-8")
+    else:
+        lock.unlink()
+
+    assert dev.main(["run"]) == 2
+
+    said = capsys.readouterr().err
+    assert "packaging/run.lock does not belong to this pyproject.toml" in said
+    assert "python3 packaging/dev.py lock" in said
+    assert "pip" not in installer.done
+
+
+def test_the_locks_belong_to_the_project_and_hold_no_address() -> None:
+    spec = importlib.util.spec_from_file_location("dev_itself", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    dev = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(dev)
+
+    for need in ("run", "test", "locking"):
+        dev.check_lock(need)
+        text = dev.lock_path(need).read_text(encoding="utf-8")
+        assert "//" not in text
+        pins = [line for line in text.splitlines() if line and not line.startswith(("#", " "))]
+        assert pins
+        assert all(re.match(r"[a-z0-9._-]+==[^ ]+( ; .*)? \\$", pin) for pin in pins)
+        assert len(re.findall(r"(?m)\\\n    --hash=sha256:[0-9a-f]{64}", text)) >= len(pins)
+
+
+def test_what_is_run_is_a_part_of_what_is_tested_in_the_same_versions() -> None:
+    def pins(need: str) -> set[str]:
+        text = (SCRIPT.parent / f"{need}.lock").read_text(encoding="utf-8")
+        return set(re.findall(r"(?m)^[a-z0-9._-]+==[^ ]+", text))
+
+    assert pins("run") < pins("test")
+
+
+AUDITED = {"name": "spoon", "version": "1.0", "vulns": [{"id": "CVE-2026-1", "fix_versions": ["1.1"]}]}
+SKIPPED = {"name": "fork", "skip_reason": "not found"}
+
+
+@pytest.mark.parametrize(
+    ("report", "found", "words"),
+    [
+        (
+            json.dumps({"dependencies": [AUDITED, SKIPPED]}),
+            1,
+            ["spoon 1.0: CVE-2026-1, mended in 1.1", "NOT CHECKED"],
+        ),
+        (json.dumps({"dependencies": [SKIPPED]}), 0, ["0 of 1 packages checked", "the other 1 are NOT CHECKED"]),
+        ("", 0, ["NOT CHECKED, the data cannot be had here: no route"]),
+    ],
+)
+def test_an_audit_tells_what_it_could_not_check(
+    dev: ModuleType, capsys: pytest.CaptureFixture[str], report: str, found: int, words: list[str]
+) -> None:
+    assert dev.tell_findings("test.lock", report, "no route") == found
+
+    said = capsys.readouterr().out
+    for each in words:
+        assert each in said
 
 
 def test_what_the_system_lacks_is_asked_for_again(installer: Installer) -> None:
