@@ -288,7 +288,7 @@ class Program:
         start_task(self._take_image(png, name), name="a picture")
 
     async def _take_file(self, path: Path) -> None:
-        """Take a picture into the composer, or send a sound file as a message of its own."""
+        """Take a picture or a sound file into the composer."""
         if media.looks_like_picture(path):
             await self._take_image(path, path.name)
             return
@@ -297,7 +297,7 @@ class Program:
         except ParleyError as error:
             self._window.show_notice(Notice.of(error, key=f"file:{path.name}"))
         else:
-            self._handle(inputs.RecordingEntered(pcm, path.name))
+            self._window.add_sound(inputs.Recording(pcm, path.name))
 
     async def _take_image(self, source: bytes | Path, name: str) -> None:
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, assert_never
 
 from desktop_app.conversation.conversation import Conversation
@@ -49,7 +49,7 @@ from desktop_app.conversation.effects import (
     WakeAfter,
     WithdrawConsent,
 )
-from desktop_app.conversation.inputs import Heard, Input, PlaybackStopped, Woke
+from desktop_app.conversation.inputs import Heard, Input, PlaybackStopped, Recording, Woke
 from desktop_app.errors import Notice
 from desktop_app.protocol.events import ClientEvent
 from desktop_app.protocol.items import PartId
@@ -137,8 +137,8 @@ class View(Protocol):
         """Take the notice of this key away."""
         ...
 
-    def give_back_text(self, text: str) -> None:
-        """Put a text that was not sent back into the line, before what stands there."""
+    def give_back_text(self, text: str, images: Sequence[str], recordings: Sequence[Recording]) -> None:
+        """Put a message that was not sent back into the line, before what stands there."""
         ...
 
     def ask_consent(self, consent: Consent) -> None:
@@ -278,8 +278,8 @@ class Session:
                 self._view.show_notice(notice)
             case DismissNotice(key):
                 self._view.dismiss_notice(key)
-            case GiveBackText(text):
-                self._view.give_back_text(text)
+            case GiveBackText(text, images, recordings):
+                self._view.give_back_text(text, images, recordings)
             case RunTool(call_id, name, arguments):
                 self._tools.run(call_id, name, arguments)
             case CancelTool(call_id):

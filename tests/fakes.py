@@ -5,7 +5,7 @@ Each writes down what it was asked to do into one list, in the order it was aske
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from desktop_app.conversation.effects import (
@@ -18,7 +18,7 @@ from desktop_app.conversation.effects import (
     Turn,
     VoiceState,
 )
-from desktop_app.conversation.inputs import Heard
+from desktop_app.conversation.inputs import Heard, Recording
 from desktop_app.errors import Notice
 from desktop_app.protocol.events import ClientEvent
 from desktop_app.protocol.items import PartId
@@ -109,8 +109,8 @@ class FakeView:
     def dismiss_notice(self, key: str) -> None:
         self._calls.append(("dismiss_notice", key))
 
-    def give_back_text(self, text: str) -> None:
-        self._calls.append(("give_back_text", text))
+    def give_back_text(self, text: str, images: Sequence[str], recordings: Sequence[Recording]) -> None:
+        self._calls.append(("give_back_text", text, images, recordings))
 
     def ask_consent(self, consent: Consent) -> None:
         self._calls.append(("ask_consent", consent))

@@ -96,7 +96,7 @@ PERFORMED: list[tuple[Effect, Call]] = [
     (effects.ShowVoice(VOICE), ("show_voice", VOICE)),
     (effects.ShowNotice(NOTICE), ("show_notice", NOTICE)),
     (effects.DismissNotice("k"), ("dismiss_notice", "k")),
-    (effects.GiveBackText("hello"), ("give_back_text", "hello")),
+    (effects.GiveBackText("hello", ("data:",)), ("give_back_text", "hello", ("data:",), ())),
     (effects.RunTool("call_1", "time", "{}"), ("run", "call_1", "time", "{}")),
     (effects.CancelTool("call_1"), ("cancel", "call_1")),
     (effects.AskConsent(CONSENT), ("ask_consent", CONSENT)),

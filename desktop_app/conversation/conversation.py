@@ -43,6 +43,7 @@ from desktop_app.conversation.inputs import (
     ConnectAsked,
     ConsentGiven,
     ConversationContinued,
+    DeviceChanged,
     Disconnected,
     ForgetAsked,
     Heard,
@@ -50,6 +51,7 @@ from desktop_app.conversation.inputs import (
     MicBlock,
     MicClosed,
     MicFailed,
+    MicFound,
     MicStarted,
     Muted,
     NewConversationAsked,
@@ -57,7 +59,6 @@ from desktop_app.conversation.inputs import (
     PlaybackStarted,
     PlaybackStopped,
     Received,
-    RecordingEntered,
     RenewalAsked,
     ResendAsked,
     RestAsked,
@@ -103,7 +104,7 @@ RENEW_AT_ONCE_S = 60
 SHORTEST_SESSION_S = 60
 """A session that is to live shorter, by our clock, is not renewed: one of the two clocks is wrong."""
 
-_Cause = TalkPressed | TextEntered | RecordingEntered
+_Cause = TalkPressed | TextEntered
 
 
 class Conversation:
@@ -172,6 +173,11 @@ class Conversation:
                     self._talk.captured(pcm)
             case MicStarted() | MicClosed() | MicFailed():
                 self._microphone(event)
+            case MicFound():
+                self._mic_refused = False
+                self._outbox.do(DismissNotice("microphone"))
+            case DeviceChanged(notice):
+                self._outbox.do(ShowNotice(notice))
             case PlaybackStarted():
                 pass
             case PlaybackFinished(part):
@@ -213,7 +219,7 @@ class Conversation:
                     self._talk.call_off()
                 self._give_back_what_waits()
                 self._interrupt(None)
-            case TextEntered() | RecordingEntered():
+            case TextEntered():
                 self._message_entered(event)
             case VoiceChosen(voice):
                 self._setup.choose_voice(voice)
@@ -466,7 +472,7 @@ class Conversation:
         """What was typed and not sent yet is not lost."""
         waiting = [cause for cause in (*self._when_silent, *self._queued) if isinstance(cause, TextEntered)]
         for event in reversed(waiting):
-            self._outbox.do(GiveBackText(event.text, event.images))
+            self._outbox.do(GiveBackText(event.text, event.images, event.recordings))
         self._when_silent.clear()
         self._queued.clear()
 
@@ -540,12 +546,12 @@ class Conversation:
         if answer:
             self._responses.request()
 
-    def _message_entered(self, event: TextEntered | RecordingEntered) -> None:
-        if isinstance(event, TextEntered) and not event.text.strip() and not event.images:
+    def _message_entered(self, event: TextEntered) -> None:
+        if not (event.text.strip() or event.images or event.recordings):
             return
         if not self._link.online or self._over_budget:
             self._give_back(event)
-        elif isinstance(event, TextEntered) and event.queued and self.turn is not Turn.IDLE:
+        elif event.queued and self.turn is not Turn.IDLE:
             if len(self._queued) < limits.MAX_QUEUED:
                 self._queued.append(event)
             else:
@@ -553,16 +559,13 @@ class Conversation:
         else:
             self._interrupt(event)
 
-    def _give_back(self, event: TextEntered | RecordingEntered) -> None:
-        if isinstance(event, TextEntered):
-            self._outbox.do(GiveBackText(event.text, event.images))
+    def _give_back(self, event: TextEntered) -> None:
+        self._outbox.do(GiveBackText(event.text, event.images, event.recordings))
         if self._link.online:
             self._may_begin()  # says why not
             return
-        typed = isinstance(event, TextEntered)
-        what = "your text was not sent" if typed else "the recording was not sent"
-        hint = "It stays in the line; send it" if typed else "Give it again"
-        self._notice(f"There is no connection, so {what}.", f"{hint} once it says «connected».", "not-connected")
+        text = "There is no connection, so your message was not sent."
+        self._notice(text, "It stays in the line; send it once it says «connected».", "not-connected")
 
     # --- the one interruption -------------------------------------------------------------------
 
@@ -595,8 +598,6 @@ class Conversation:
                         self._talk.begin()
                 case TextEntered():
                     self._messages.text(cause, session_no=number, server_hears=hears)
-                case RecordingEntered():
-                    self._messages.recording(cause, session_no=number, server_hears=hears)
 
     # --- what was said already ------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from desktop_app.conversation.inputs import AsideKind, Timer
+from desktop_app.conversation.inputs import AsideKind, Recording, Timer
 from desktop_app.errors import Notice
 from desktop_app.protocol.events import ClientEvent, RateLimit, TranscriptionUsage, Usage
 from desktop_app.protocol.items import PartId
@@ -358,7 +358,7 @@ class DismissNotice:
 
 @dataclass(frozen=True, slots=True)
 class GiveBackText:
-    """A typed text could not be sent: put it back into the line, nothing is lost."""
+    """A message could not be sent: put it back into the line, nothing is lost."""
 
     text: str
     images: tuple[str, ...] = ()
@@ -395,3 +395,4 @@ Effect = (
     | DismissNotice
     | GiveBackText
 )
+    recordings: tuple[Recording, ...] = ()

@@ -43,8 +43,17 @@ class StopPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """A sound file."""
+
+    pcm: bytes = field(repr=False)
+    """PCM16 little-endian, mono, 24 kHz."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class TextEntered:
-    """The user sent a typed text, pictures, or both."""
+    """The user sent a message: a typed text, pictures, sound files, or all of them."""
 
     text: str
     images: tuple[str, ...] = ()
@@ -53,15 +62,7 @@ class TextEntered:
     """This answer is wanted in writing, whatever the session's modality is."""
     queued: bool = False
     """Do not interrupt: ask once the present answer was heard to its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingEntered:
-    """The user handed over a sound file as one message."""
-
-    pcm: bytes
-    """PCM16 little-endian, mono, 24 kHz."""
-    name: str
+    recordings: tuple[Recording, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +351,6 @@ Input = (
     | TalkReleased
     | StopPressed
     | TextEntered
-    | RecordingEntered
     | Muted
     | SessionChosen
     | RenewalAsked

@@ -9,9 +9,9 @@ input buffer, in pieces, where nobody listens for turns in it.
 from __future__ import annotations
 
 from desktop_app.conversation import limits
-from desktop_app.conversation.effects import Entry, EntryStatus, Role, ShowNotice
+from desktop_app.conversation.effects import Entry, EntryStatus, GiveBackText, Role, ShowNotice
 from desktop_app.conversation.failures import clipped
-from desktop_app.conversation.inputs import RecordingEntered, TextEntered
+from desktop_app.conversation.inputs import Recording, TextEntered
 from desktop_app.conversation.limits import Recent
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.conversation.responses import Responses
@@ -26,7 +26,7 @@ from desktop_app.protocol.events import (
     InputAudioBufferCommit,
     ResponseParams,
 )
-from desktop_app.protocol.items import Item, user_audio, user_message
+from desktop_app.protocol.items import Item, user_message
 from desktop_app.protocol.session_config import MIN_COMMIT_MS, PCM_BYTES_PER_MS
 
 LONG_RECORDING_MS = 60_000
@@ -51,40 +51,58 @@ class Messages:
         """The texts of own items whose echo has not come, by item id."""
 
     def text(self, event: TextEntered, *, session_no: int, server_hears: bool) -> None:
-        """Send a typed text, with pictures."""
-        item_id = self._new_id(session_no)
-        entry = Entry(item_id, Role.USER, event.text, EntryStatus.COMPLETED, images=event.images)
-        self._transcript.show(entry)
-        self._unconfirmed[item_id] = event.text
-        self._outbox.send(ConversationItemCreate(item=user_message(item_id, event.text, event.images)))
+        """Send a message: a typed text, pictures and sound files as one item, a long recording before it."""
+        sounds = [Recording(_even(each.pcm), clipped(each.name, 60)) for each in event.recordings]
+        good = [sound for sound in sounds if self._can_be_sent(sound)]
+        if len(good) < len(sounds):
+            if event.text or event.images or good:
+                self._outbox.do(GiveBackText(event.text, event.images, tuple(good)))
+            return
+        for sound in sounds:
+            if _ms(sound) > LONG_RECORDING_MS:
+                self._send_by_buffer(sound.pcm)
+        short = [sound for sound in sounds if _ms(sound) <= LONG_RECORDING_MS]
+        if event.text or event.images or short:
+            self._send_item(self._new_id(session_no), event, short)
         written = ResponseParams(output_modalities=["text"]) if event.written else None
         self._ask(written, server_hears=server_hears)
 
-    def recording(self, event: RecordingEntered, *, session_no: int, server_hears: bool) -> None:
-        """Send a sound file as one message."""
-        pcm = event.pcm[: len(event.pcm) // _SAMPLE_BYTES * _SAMPLE_BYTES]
-        name = clipped(event.name, 60)
-        ms = len(pcm) // PCM_BYTES_PER_MS
+    def _send_item(self, item_id: str, event: TextEntered, sounds: list[Recording]) -> None:
+        names = ", ".join(sound.name for sound in sounds)
+        entry = Entry(
+            item_id,
+            Role.USER,
+            event.text,
+            EntryStatus.COMPLETED,
+            spoken=bool(sounds) and not event.text,
+            remark=f"Sound file: {names}" if names else "",
+            images=event.images,
+        )
+        self._transcript.show(entry)
+        if not sounds:
+            self._unconfirmed[item_id] = event.text
+        item = user_message(item_id, event.text, event.images, [sound.pcm for sound in sounds])
+        self._outbox.send(ConversationItemCreate(item=item))
+
+    def _can_be_sent(self, sound: Recording) -> bool:
+        """Return whether a sound file is as long as one may be; if not, say so."""
         by_buffer = not self._setup.hands_free and self._talk.closed
-        if ms < MIN_COMMIT_MS:
-            self._refuse(f"«{name}» is too short: there is nothing to hear in it.", "Choose another sound file.")
-        elif ms > LONGEST_RECORDING_MS or (ms > LONG_RECORDING_MS and not by_buffer):
+        if _ms(sound) < MIN_COMMIT_MS:
+            text = f"«{sound.name}» is too short: there is nothing to hear in it."
+            self._refuse(text, "Choose another sound file.")
+            return False
+        if _ms(sound) > (LONGEST_RECORDING_MS if by_buffer else LONG_RECORDING_MS):
             hint = "Cut it, or switch to push to talk for up to ten minutes."
-            self._refuse(f"«{name}» is too long to be sent as one message.", hint)
-        elif ms > LONG_RECORDING_MS:
-            self._outbox.send(InputAudioBufferClear())
-            size = PIECE_MS * PCM_BYTES_PER_MS
-            for at in range(0, len(pcm), size):
-                self._outbox.send(InputAudioBufferAppend(audio=pcm[at : at + size]))
-            self._outbox.send(InputAudioBufferCommit())
-            self._responses.request()
-        else:
-            item_id = self._new_id(session_no)
-            remark = f"Sound file: {name}"
-            entry = Entry(item_id, Role.USER, "", EntryStatus.COMPLETED, spoken=True, remark=remark)
-            self._transcript.show(entry)
-            self._outbox.send(ConversationItemCreate(item=user_audio(item_id, pcm)))
-            self._ask(None, server_hears=server_hears)
+            self._refuse(f"«{sound.name}» is too long to be sent as one message.", hint)
+            return False
+        return True
+
+    def _send_by_buffer(self, pcm: bytes) -> None:
+        self._outbox.send(InputAudioBufferClear())
+        size = PIECE_MS * PCM_BYTES_PER_MS
+        for at in range(0, len(pcm), size):
+            self._outbox.send(InputAudioBufferAppend(audio=pcm[at : at + size]))
+        self._outbox.send(InputAudioBufferCommit())
 
     def echoed(self, item: Item) -> None:
         """Take an item that stands in the conversation now; one of ours may have got another id."""
@@ -112,3 +130,11 @@ class Messages:
     def _new_id(self, session_no: int) -> str:
         self._numbers += 1
         return f"user_{session_no}_{self._numbers}"
+
+
+def _even(pcm: bytes) -> bytes:
+    return pcm[: len(pcm) // _SAMPLE_BYTES * _SAMPLE_BYTES]
+
+
+def _ms(sound: Recording) -> int:
+    return len(sound.pcm) // PCM_BYTES_PER_MS

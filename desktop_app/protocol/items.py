@@ -88,17 +88,15 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.type == "message"
 
 
-def user_message(item_id: str, text: str, images: Sequence[str] = ()) -> Item:
-    """Return what the user typed, and pictures (data URIs, PNG or JPEG), as an item."""
-    parts = [ContentPart(type="input_text", text=text)] if text or not images else []
+def user_message(item_id: str, text: str, images: Sequence[str] = (), sounds: Sequence[bytes] = ()) -> Item:
+    """Return what the user typed, pictures (data URIs, PNG or JPEG) and sounds, as an item.
+
+    A sound is audio in the session's format, without a header.
+    """
+    parts = [ContentPart(type="input_text", text=text)] if text or not (images or sounds) else []
+    parts += [ContentPart(type="input_audio", audio=pcm) for pcm in sounds]
     parts += [ContentPart(type="input_image", image_url=image) for image in images]
     return Item(id=item_id, type="message", role="user", content=parts)
-
-
-def user_audio(item_id: str, pcm: bytes) -> Item:
-    """Return a whole spoken message: audio in the session's format, without a header."""
-    content = [ContentPart(type="input_audio", audio=pcm)]
-    return Item(id=item_id, type="message", role="user", content=content)
 
 
 def assistant_text(item_id: str, text: str) -> Item:

@@ -2,20 +2,22 @@
 
 Enter sends, Shift+Enter breaks the line, Ctrl+Enter sends without interrupting: the question waits until the
 answer was heard. Pictures and sound files are chosen, pasted or dropped; they go up as they are (`files_given`,
-`image_given`), whoever decodes them hands pictures back by `add_image`.
+`image_given`), whoever decodes them hands them back by `add_image` and `add_sound`. They stand above the line until
+the message is sent, and can be taken away there.
 
 The line can be lent for a question about some entries only, or for rewriting an earlier text (`ask_about`, `edit`):
 a strip above it says so, Esc ends it, and what was being written comes back.
 
-What was sent leaves the line at once; what could not be sent comes back by `give_back`, with its pictures and in
+What was sent leaves the line at once; what could not be sent comes back by `give_back`, with its attachments and in
 front of what was typed meanwhile. Undo brings back the text that was sent, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import (
     QAction,
     QColor,
@@ -44,6 +46,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop_app.conversation.inputs import Recording
+from desktop_app.protocol.session_config import PCM_BYTES_PER_MS
 from desktop_app.ui.labels import ElidedLabel
 from desktop_app.ui.pictures import Thumbnails, draw_cropped, png_of
 from desktop_app.ui.screenshot import screens
@@ -54,6 +58,7 @@ NARROW_PX = 420
 """Below this width words give way to icons."""
 
 TILE_PX = 64
+SOUND_TILE_PX = 200
 REMOVE_PX = 24
 IMAGE_ENDINGS = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "heic", "avif")
 SOUND_ENDINGS = ("wav", "flac", "ogg", "oga", "opus", "mp3", "m4a", "aac", "aiff", "aif", "wma", "webm")
@@ -105,13 +110,6 @@ def _means_image(data: QMimeData) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Message:
-    text: str
-    images: tuple[tuple[str, str], ...]
-    """Data URIs and names."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Errand:
     """What the line is lent for."""
 
@@ -130,8 +128,8 @@ class _Errand:
 class Composer(QWidget):
     """Where the user types."""
 
-    message_entered = Signal(str, tuple, bool, bool)
-    """Text without white space at its ends, data URIs of the pictures, answer in writing, wait its turn."""
+    message_entered = Signal(str, tuple, bool, bool, tuple)
+    """Text without white space at its ends, data URIs, answer in writing, wait its turn, `Recording`s."""
     about_asked = Signal(tuple, str)
     """Item ids, and a question about these only."""
     resend_asked = Signal(str, str)
@@ -148,8 +146,6 @@ class Composer(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._last = _Message("", ())
-        """What was sent last: it may come back."""
         self._drop_is_over = False
         self._always_written = False
         self._errand: _Errand | None = None
@@ -260,7 +256,12 @@ class Composer(QWidget):
     @property
     def images(self) -> tuple[str, ...]:
         """The data URIs of the attached pictures."""
-        return tuple(uri for uri, _ in self._tiles.images)
+        return self._tiles.images
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """The attached sound files."""
+        return self._tiles.recordings
 
     @property
     def written(self) -> bool:
@@ -269,27 +270,32 @@ class Composer(QWidget):
 
     def send(self, *, queued: bool = False) -> None:
         """Send the text and the pictures, unless there is nothing; `queued`: it shall wait its turn."""
-        text, images = self.text.strip(), self._tiles.images
+        text, images, recordings = self.text.strip(), self.images, self.recordings
         if self._errand is not None:
             self._run_errand(self._errand, text)
             return
-        if not text and not images:
+        if not (text or images or recordings):
             return
-        self._last = _Message(text, images)
         self._tiles.clear()
         self._replace_all("")
-        self.message_entered.emit(text, tuple(uri for uri, _ in images), self.written, queued)
+        self.message_entered.emit(text, images, self.written, queued, recordings)
 
     def add_image(self, data_uri: str, name: str) -> None:
         """Attach a picture to what is being written."""
-        self._tiles.add(data_uri, name)
+        self._tiles.add_image(data_uri, name)
+        self._show_errand()
 
-    def give_back(self, text: str) -> None:
-        """Put a text that was not sent before what stands in the line, with the pictures it had."""
-        if text == self._last.text:
-            for data_uri, name in self._last.images:
-                self._tiles.add(data_uri, name)
-            self._last = _Message("", ())
+    def add_sound(self, recording: Recording) -> None:
+        """Attach a sound file to what is being written."""
+        self._tiles.add_sound(recording)
+        self._show_errand()
+
+    def give_back(self, text: str, images: Sequence[str] = (), recordings: Sequence[Recording] = ()) -> None:
+        """Put a message that was not sent before what stands in the line, with what was attached to it."""
+        for data_uri in images:
+            self._tiles.add_image(data_uri, "Picture")
+        for recording in recordings:
+            self._tiles.add_sound(recording)
         if self._errand is not None:
             draft = self._errand.draft
             self._errand = replace(self._errand, draft=f"{text}\n{draft}" if draft.strip() else text)
@@ -439,7 +445,7 @@ class Composer(QWidget):
         errand = self._errand
         self._strip.show_words(errand.words if errand else "", errand.icon if errand else "")
         self._attach.setEnabled(errand is None)
-        self._tiles.setVisible(errand is None and bool(self._tiles.images))
+        self._tiles.setVisible(errand is None and not self._tiles.is_empty)
         self._restyle_written()
         self._line.setPlaceholderText(errand.hint if errand else "Or type a message")
         self._line.setAccessibleName(errand.words if errand else "Message")
@@ -469,8 +475,8 @@ class Composer(QWidget):
         self._line.moveCursor(QTextCursor.MoveOperation.End)
 
     def _show_what_can_be_sent(self) -> None:
-        pictures = bool(self._tiles.images) and self._errand is None
-        self._send.setEnabled(bool(self.text.strip()) or pictures)
+        attached = not self._tiles.is_empty and self._errand is None
+        self._send.setEnabled(bool(self.text.strip()) or attached)
 
     def _fit_height(self, size: QSizeF) -> None:
         """Grow with the lines; `size` counts the height in lines."""
@@ -557,12 +563,12 @@ class _Strip(QWidget):
 
 
 class _Tiles(QScrollArea):
-    """The attached pictures, in a row that scrolls; each with a button that takes it away."""
+    """What is attached, in a row that scrolls; a click takes a thing away."""
 
     changed = Signal()
 
     def __init__(self, theme: Theme, tab_after: QWidget, parent: QWidget) -> None:
-        """`tab_after`: what the Tab key visits before the pictures."""
+        """`tab_after`: what the Tab key visits before them."""
         super().__init__(parent)
         self._theme = theme
         self._tab_after = tab_after
@@ -580,19 +586,35 @@ class _Tiles(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(theme.px(TILE_PX + 2 * GRID))
-        self.setAccessibleName("Attached pictures")
+        self.setAccessibleName("Attached")
         self._inner.setAutoFillBackground(False)
         self.viewport().setAutoFillBackground(False)
         self.hide()
 
     @property
-    def images(self) -> tuple[tuple[str, str], ...]:
-        """Data URIs and names, in order."""
-        return tuple((tile.data_uri, tile.name) for tile in self._tiles)
+    def images(self) -> tuple[str, ...]:
+        """The data URIs of the pictures, in order."""
+        return tuple(tile.data_uri for tile in self._tiles if isinstance(tile, _PictureTile))
 
-    def add(self, data_uri: str, name: str) -> None:
-        """Attach one more."""
-        tile = _Tile(data_uri, name, self._theme, self._thumbnails, self._inner)
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """The sound files, in order."""
+        return tuple(tile.recording for tile in self._tiles if isinstance(tile, _SoundTile))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is attached."""
+        return not self._tiles
+
+    def add_image(self, data_uri: str, name: str) -> None:
+        """Attach one more picture."""
+        self._add(_PictureTile(data_uri, name, self._theme, self._thumbnails, self._inner))
+
+    def add_sound(self, recording: Recording) -> None:
+        """Attach one more sound file."""
+        self._add(_SoundTile(recording, self._theme, self._inner))
+
+    def _add(self, tile: _Tile) -> None:
         tile.removed.connect(lambda: self._remove(tile))
         self._tiles.append(tile)
         self._row.insertWidget(self._row.count() - 1, tile)
@@ -627,26 +649,23 @@ class _Tiles(QScrollArea):
 
 
 class _Tile(QToolButton):
-    """One attached picture; a click, Delete or Backspace take it away."""
+    """Something attached; a click, Delete or Backspace take it away."""
 
     removed = Signal()
 
-    def __init__(self, data_uri: str, name: str, theme: Theme, thumbnails: Thumbnails, parent: QWidget) -> None:
+    def __init__(self, name: str, width_px: int, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
-        self.data_uri, self.name = data_uri, name
         self._theme = theme
-        self._thumbnails = thumbnails
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setFixedSize(theme.px(TILE_PX), theme.px(TILE_PX))
+        self.setFixedSize(theme.px(width_px), theme.px(TILE_PX))
         self.setAccessibleName(f"Attached: {name}. Take it away")
         self.setToolTip(plain_tip(f"{name} – click to take it away"))
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.clicked.connect(self.removed)
-        thumbnails.arrived.connect(self.update)
         theme.changed.connect(self.update)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Take the picture away by the keys that delete."""
+        """Take it away by the keys that delete."""
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             self.removed.emit()
             return
@@ -657,17 +676,13 @@ class _Tile(QToolButton):
         event.accept()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint the picture and the cross."""
+        """Paint what it is, and the cross."""
         palette, px = self._theme.palette, self._theme.px
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         frame = QRectF(self.rect()).adjusted(px(1), px(1), -px(1), -px(1))
         radius = px(2.5 * GRID)
-        image = self._thumbnails.get(self.data_uri)
-        if image is not None and not image.isNull():
-            draw_cropped(painter, image, frame, radius)
-        else:
-            self._paint_placeholder(painter, frame, radius)
+        self._paint_content(painter, frame, radius)
         width = px(2 if self.hasFocus() else 1)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(QColor(palette.accent if self.hasFocus() else palette.edge), width))
@@ -675,14 +690,13 @@ class _Tile(QToolButton):
         self._paint_cross(painter)
         painter.end()
 
-    def _paint_placeholder(self, painter: QPainter, frame: QRectF, radius: float) -> None:
+    def _paint_content(self, painter: QPainter, frame: QRectF, radius: float) -> None:
+        raise NotImplementedError
+
+    def _paint_ground(self, painter: QPainter, frame: QRectF, radius: float) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(self._theme.palette.hover))
         painter.drawRoundedRect(frame, radius, radius)
-        side = self._theme.px(24)
-        place = QRectF(0, 0, side, side)
-        place.moveCenter(frame.center())
-        self._theme.draw_icon(painter, "image", place, self._theme.palette.muted)
 
     def _paint_cross(self, painter: QPainter) -> None:
         palette, px = self._theme.palette, self._theme.px
@@ -693,3 +707,51 @@ class _Tile(QToolButton):
         painter.drawEllipse(disc)
         cross = disc.adjusted(px(4), px(4), -px(4), -px(4))
         self._theme.draw_icon(painter, "x", cross, palette.text)
+
+
+class _PictureTile(_Tile):
+    """An attached picture, small."""
+
+    def __init__(self, data_uri: str, name: str, theme: Theme, thumbnails: Thumbnails, parent: QWidget) -> None:
+        super().__init__(name, TILE_PX, theme, parent)
+        self.data_uri = data_uri
+        self._thumbnails = thumbnails
+        thumbnails.arrived.connect(self.update)
+
+    def _paint_content(self, painter: QPainter, frame: QRectF, radius: float) -> None:
+        image = self._thumbnails.get(self.data_uri)
+        if image is not None and not image.isNull():
+            draw_cropped(painter, image, frame, radius)
+            return
+        self._paint_ground(painter, frame, radius)
+        side = self._theme.px(24)
+        place = QRectF(0, 0, side, side)
+        place.moveCenter(frame.center())
+        self._theme.draw_icon(painter, "image", place, self._theme.palette.muted)
+
+
+class _SoundTile(_Tile):
+    """An attached sound file: its name, and how long it is."""
+
+    def __init__(self, recording: Recording, theme: Theme, parent: QWidget) -> None:
+        self.recording = recording
+        seconds = len(recording.pcm) // PCM_BYTES_PER_MS / 1000
+        self._length = f"{int(seconds) // 60}:{int(seconds) % 60:02}" if seconds >= 1 else f"{seconds:.1f} s"
+        super().__init__(f"{recording.name}, {self._length}", SOUND_TILE_PX, theme, parent)
+
+    def _paint_content(self, painter: QPainter, frame: QRectF, radius: float) -> None:
+        theme, px = self._theme, self._theme.px
+        self._paint_ground(painter, frame, radius)
+        icon = QRectF(frame.left() + px(2.5 * GRID), 0, px(20), px(20))
+        icon.moveCenter(QPointF(icon.center().x(), frame.center().y()))
+        theme.draw_icon(painter, "audio-lines", icon, theme.palette.accent)
+        font = theme.font(Text.LABEL)
+        line = QFontMetrics(font).lineSpacing()
+        room = QRectF(icon.right() + px(2 * GRID), frame.center().y() - line, 0, line)
+        room.setRight(frame.right() - px(REMOVE_PX + GRID))
+        painter.setFont(font)
+        painter.setPen(QColor(theme.palette.text))
+        name = QFontMetrics(font).elidedText(self.recording.name, Qt.TextElideMode.ElideMiddle, int(room.width()))
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, name)
+        painter.setPen(QColor(theme.palette.muted))
+        painter.drawText(room.translated(0, line), Qt.AlignmentFlag.AlignVCenter, self._length)

@@ -9,6 +9,7 @@ Closing: the window hides and emits `closing`, once. Whoever built it cleans up 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
@@ -42,7 +43,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Entry, Link, Turn, VoiceState
+from desktop_app.conversation.effects import (
+    AsideState,
+    ConnectionInfo,
+    Consent,
+    Entry,
+    Link,
+    Retry,
+    Turn,
+    VoiceState,
+)
+from desktop_app.conversation.inputs import Recording
 from desktop_app.errors import Notice, Severity
 from desktop_app.protocol.session_config import SemanticVad, ServerVad, SessionConfig
 from desktop_app.ui.asides import Asides
@@ -126,8 +137,8 @@ class MainWindow(QMainWindow):
     muted_chosen = Signal(bool)
     answer_asked = Signal()
     """Hands-free, I start answers: now."""
-    message_entered = Signal(str, tuple, bool, bool)
-    """Text, data URIs of pictures, answer in writing, wait until the present answer was heard."""
+    message_entered = Signal(str, tuple, bool, bool, tuple)
+    """Text, data URIs of pictures, answer in writing, wait until the present answer was heard, `Recording`s."""
     action_asked = Signal(str, object)
     """The button of an entry: item id, `EntryAction`."""
     read_aloud_asked = Signal(str)
@@ -141,7 +152,7 @@ class MainWindow(QMainWindow):
     resend_asked = Signal(str, str)
     """The item id of an own text, and its new wording."""
     files_given = Signal(list)
-    """Paths of pictures and sound files: whoever reads them calls `add_image`, or shows why not."""
+    """Paths of pictures and sound files: whoever reads them calls `add_image` or `add_sound`, or shows why not."""
     image_given = Signal(bytes, str)
     """A PNG file that was pasted or is a screenshot, and its name: it comes back by `add_image`, scaled."""
     voice_chosen = Signal(str)
@@ -262,9 +273,9 @@ class MainWindow(QMainWindow):
         """Take the notice of this key away."""
         self._notices.dismiss(key)
 
-    def give_back_text(self, text: str) -> None:
-        """Put a text that was not sent back into the line, before what stands there."""
-        self._composer.give_back(text)
+    def give_back_text(self, text: str, images: Sequence[str] = (), recordings: Sequence[Recording] = ()) -> None:
+        """Put a message that was not sent back into the line, before what stands there."""
+        self._composer.give_back(text, images, recordings)
 
     def ask_consent(self, consent: Consent) -> None:
         """Ask whether a tool may run; the answer is `consent_given`."""
@@ -316,6 +327,10 @@ class MainWindow(QMainWindow):
     def show_spending(self, conversation: str, day: str) -> None:
         """Say what the conversation and the day came to."""
         self._spending.setVisible(True)
+    def add_sound(self, recording: Recording) -> None:
+        """Attach a sound file to what is being written."""
+        self._composer.add_sound(recording)
+
         self._spending.setText(f"Spent: {conversation} here, {day} today")
         self._spent.setText(conversation)
         self._spent.setToolTip(f"This conversation: {conversation}. Today: {day}.")

@@ -32,8 +32,10 @@ from desktop_app.conversation.inputs import (
     MicStarted,
     PlaybackStopped,
     Received,
+    Recording,
     TalkPressed,
     TalkReleased,
+    TextEntered,
     Timer,
     ToolFinished,
     ToolOffer,
@@ -85,6 +87,11 @@ HANDS_FREE = with_detection(VAD)
 def pcm(ms: float) -> bytes:
     """Return that much audio."""
     return bytes(int(ms * 24) * 2)
+
+
+def sound_file(data: bytes, name: str) -> TextEntered:
+    """Return the message of a sound file and nothing else."""
+    return TextEntered("", recordings=(Recording(data, name),))
 
 
 def sent(effects: Sequence[Effect]) -> list[ClientEvent]:

@@ -27,7 +27,6 @@ from desktop_app.conversation.inputs import (
     MicStarted,
     Muted,
     PlaybackFinished,
-    RecordingEntered,
     RenewalAsked,
     SessionChosen,
     SpeakerFailed,
@@ -68,6 +67,7 @@ from tests.conversation.story import (
     of,
     pcm,
     sent,
+    sound_file,
     speech_started,
     transcribed,
     updated,
@@ -486,12 +486,12 @@ def test_a_budget_that_is_spent_closes_the_microphone_and_says_why() -> None:
 
 def test_a_long_recording_never_goes_through_the_turn_detection() -> None:
     story = listening()
-    effects = story.happens(RecordingEntered(pcm(70_000), "lecture.wav"))
+    effects = story.happens(sound_file(pcm(70_000), "lecture.wav"))
     assert names(effects) == []
     assert "push to talk" in notices(effects)[0].hint
     story.happens(GONE)
-    assert names(story.happens(RecordingEntered(pcm(70_000), "lecture.wav"))) == [], "nor with the microphone gone"
-    assert names(story.happens(RecordingEntered(pcm(7_000), "note.wav"))) == [
+    assert names(story.happens(sound_file(pcm(70_000), "lecture.wav"))) == [], "nor with the microphone gone"
+    assert names(story.happens(sound_file(pcm(7_000), "note.wav"))) == [
         "conversation.item.create",
         "response.create",
     ]

@@ -39,7 +39,7 @@ from desktop_app.conversation.inputs import (
     MicStarted,
     NewConversationAsked,
     PlaybackFinished,
-    RecordingEntered,
+    Recording,
     ResendAsked,
     RestAsked,
     ServerCopyAsked,
@@ -78,6 +78,7 @@ from tests.conversation.story import (
     of,
     pcm,
     sent,
+    sound_file,
     transcribed,
     waits,
     woken,
@@ -349,7 +350,7 @@ def test_nothing_to_save_is_a_sentence(refused: bool) -> None:
 
 def test_a_sound_file_is_one_message_and_asks_for_an_answer() -> None:
     story = Story().online()
-    effects = story.happens(RecordingEntered(b"\1\2" * 24_000 + b"\3", "note\n.wav"))
+    effects = story.happens(sound_file(b"\1\2" * 24_000 + b"\3", "note\n.wav"))
     item = events_of(ConversationItemCreate, effects)[0].item
     assert item.parts[0].type == "input_audio"
     assert item.parts[0].audio == b"\1\2" * 24_000, "whole samples only"
@@ -360,7 +361,7 @@ def test_a_sound_file_is_one_message_and_asks_for_an_answer() -> None:
 def test_a_long_sound_file_goes_by_the_buffer_in_pieces() -> None:
     story = Story().online()
     data = pcm(61_000)
-    effects = story.happens(RecordingEntered(data, "lecture.wav"))
+    effects = story.happens(sound_file(data, "lecture.wav"))
     pieces = events_of(InputAudioBufferAppend, effects)
     assert b"".join(piece.audio for piece in pieces) == data
     assert max(len(piece.audio) for piece in pieces) <= 2_000 * 48
@@ -370,7 +371,7 @@ def test_a_long_sound_file_goes_by_the_buffer_in_pieces() -> None:
 @pytest.mark.parametrize(("ms", "said"), [(20, "too short"), (601_000, "too long")])
 def test_a_sound_file_of_no_use_is_a_sentence(ms: int, said: str) -> None:
     story = Story().online()
-    effects = story.happens(RecordingEntered(pcm(ms), "x.wav"))
+    effects = story.happens(sound_file(pcm(ms), "x.wav"))
     assert names(effects) == []
     assert said in notices(effects)[0].text
     assert notices(effects)[0].hint
@@ -379,14 +380,44 @@ def test_a_sound_file_of_no_use_is_a_sentence(ms: int, said: str) -> None:
 def test_a_sound_file_given_while_talking_goes_before_the_talk() -> None:
     story = Story().online()
     story.happens(TalkPressed(), MicStarted(), MicBlock(pcm(500)))
-    assert names(story.happens(RecordingEntered(pcm(2000), "x.wav"))) == ["conversation.item.create"]
+    assert names(story.happens(sound_file(pcm(2000), "x.wav"))) == ["conversation.item.create"]
     assert names(story.happens(TalkReleased(), MicClosed())) == ["input_audio_buffer.commit", "response.create"]
 
 
 def test_a_sound_file_without_a_connection_is_a_sentence() -> None:
-    effects = Story().happens(RecordingEntered(pcm(2000), "x.wav"))
+    effects = Story().happens(sound_file(pcm(2000), "x.wav"))
     assert names(effects) == []
-    assert "recording was not sent" in notices(effects)[0].text
+    assert "not sent" in notices(effects)[0].text
+    assert GiveBackText("", (), (Recording(pcm(2000), "x.wav"),)) in effects, "and nothing is lost"
+
+
+def test_sound_files_and_words_are_one_message() -> None:
+    story = Story().online()
+    two = (Recording(pcm(1000), "a.wav"), Recording(pcm(2000), "b.wav"))
+    effects = story.happens(TextEntered("Which is louder?", (PICTURE,), recordings=two))
+    assert names(effects) == ["conversation.item.create", "response.create"]
+    item = events_of(ConversationItemCreate, effects)[0].item
+    assert [part.type for part in item.parts] == ["input_text", "input_audio", "input_audio", "input_image"]
+    entry = story.shown()[-1]
+    assert (entry.text, entry.spoken, entry.remark) == ("Which is louder?", False, "Sound file: a.wav, b.wav")
+
+
+def test_a_long_sound_file_goes_before_its_words() -> None:
+    effects = Story().online().happens(TextEntered("Sum it up.", recordings=(Recording(pcm(61_000), "a.wav"),)))
+    assert names(effects) == [
+        "input_audio_buffer.clear",
+        "input_audio_buffer.commit",
+        "conversation.item.create",
+        "response.create",
+    ]
+
+
+def test_words_are_not_sent_without_the_sound_file_they_are_about() -> None:
+    story = Story().online()
+    given = (Recording(pcm(1000), "good.wav"), Recording(pcm(10), "short.wav"))
+    effects = story.happens(TextEntered("Compare.", recordings=given))
+    assert names(effects) == []
+    assert GiveBackText("Compare.", (), given[:1]) in effects
 
 
 # --- texts and pictures -------------------------------------------------------------------------

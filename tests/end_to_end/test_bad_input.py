@@ -61,7 +61,7 @@ def test_without_a_microphone_one_can_type(run_async: RunAsync, no_sound: None, 
             await user.until(user.notices, "a word about the connection or the microphone")
             user.window.talk_released.emit()
             await _pressed_until_told(user, "microphone")
-            user.window.message_entered.emit("Can you hear me?", (), False, False)
+            user.window.message_entered.emit("Can you hear me?", (), False, False, ())
             await user.until(lambda: any(WORDS in text for text in user.texts()), "the answer")
             assert not server.events(InputAudioBufferCommit)
 
@@ -173,7 +173,7 @@ async def _pressed_until_told(user: User, part: str) -> None:
 
 async def _typed_until_sent(user: User, server: ScriptedServer) -> None:
     for _ in range(100):
-        user.window.message_entered.emit("Can you hear me?", (), False, False)
+        user.window.message_entered.emit("Can you hear me?", (), False, False, ())
         if server.events(ConversationItemCreate):
             return
         await asyncio.sleep(0.05)

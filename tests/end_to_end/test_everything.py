@@ -164,8 +164,10 @@ def test_a_file_that_cannot_be_used_is_a_sentence(run_async: RunAsync, tmp_path:
     run_async(story(), deadline_s=30)
 
 
-@pytest.mark.parametrize(("rate_hz", "channels"), [(24_000, 1), (48_000, 2)])
-def test_a_sound_file_becomes_one_message(run_async: RunAsync, tmp_path: Path, rate_hz: int, channels: int) -> None:
+@pytest.mark.parametrize(("rate_hz", "channels", "question"), [(24_000, 1, ""), (48_000, 2, "Which note is it?")])
+def test_a_sound_file_becomes_one_message(
+    run_async: RunAsync, tmp_path: Path, rate_hz: int, channels: int, question: str
+) -> None:
     time_s = np.arange(rate_hz) / rate_hz
     samples = (12_000 * np.sin(2 * np.pi * 440 * time_s)).astype("<i2")
     with wave.open(str(tmp_path / "tone.wav"), "wb") as file:
@@ -177,9 +179,13 @@ def test_a_sound_file_becomes_one_message(run_async: RunAsync, tmp_path: Path, r
     async def story() -> None:
         async with talking(tmp_path / "profile", "An A.") as (user, server):
             user.drops(tmp_path / "tone.wav")
+            await user.until(lambda: user.composer.recordings, "the sound file above the line")
+            assert not created_items(server), "it can still be taken away"
+            user.types(question)
             await user.sees("An A.")
             (item,) = created_items(server)
-            (part,) = item.parts
+            assert item.words == question
+            part = item.parts[-1]
             assert part.type == "input_audio"
             sent = np.frombuffer(part.audio or b"", "<i2")
             if rate_hz == 24_000:
@@ -594,6 +600,8 @@ def test_what_the_server_heard_can_be_saved(
     async def story() -> None:
         async with talking(tmp_path / "profile", "I heard.") as (user, server):
             user.drops(tmp_path / "said.wav")
+            await user.until(lambda: user.composer.recordings, "the sound file above the line")
+            user.types("")
             await user.sees("I heard.")
             (said,) = user.entries(Role.USER)
             user.window.server_copy_asked.emit(said.item_id)

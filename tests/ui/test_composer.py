@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
+from desktop_app.conversation.inputs import Recording
 from desktop_app.ui.composer import Composer
 from desktop_app.ui.pictures import png_of
 from desktop_app.ui.theme import Theme
@@ -123,8 +124,8 @@ def data_uri(image: QImage) -> str:
 
 
 @pytest.fixture
-def messages(composer: Composer) -> list[tuple[str, tuple[str, ...], bool, bool]]:
-    sent: list[tuple[str, tuple[str, ...], bool, bool]] = []
+def messages(composer: Composer) -> list[tuple[object, ...]]:
+    sent: list[tuple[object, ...]] = []
     composer.message_entered.connect(lambda *message: sent.append(message))
     return sent
 
@@ -137,7 +138,7 @@ def tiles(composer: Composer) -> list[QToolButton]:
 def test_control_and_enter_wait_for_the_answer(composer: Composer, messages: list[object]) -> None:
     QTest.keyClicks(composer.line, "later")
     QTest.keyClick(composer.line, ENTER, Qt.KeyboardModifier.ControlModifier)
-    assert messages == [("later", (), False, True)]
+    assert messages == [("later", (), False, True, ())]
 
 
 def test_the_switch_asks_for_an_answer_in_writing_and_says_so(composer: Composer, messages: list[object]) -> None:
@@ -148,7 +149,7 @@ def test_the_switch_asks_for_an_answer_in_writing_and_says_so(composer: Composer
     assert "Written" in switch.text()
     QTest.keyClicks(composer.line, "quietly")
     composer.send()
-    assert messages == [("quietly", (), True, False)]
+    assert messages == [("quietly", (), True, False, ())]
 
 
 def test_where_every_answer_is_written_there_is_nothing_to_switch(composer: Composer) -> None:
@@ -170,7 +171,7 @@ def test_pictures_go_with_the_text_and_alone(composer: Composer, messages: list[
     composer.add_image(uri, "green.png")
     QTest.keyClicks(composer.line, "what is this?")
     composer.send()
-    assert messages == [("", (uri,), False, False), ("what is this?", (uri,), False, False)]
+    assert messages == [("", (uri,), False, False, ()), ("what is this?", (uri,), False, False, ())]
     assert composer.images == ()
     assert tiles(composer) == []
 
@@ -196,7 +197,7 @@ def test_a_text_that_comes_back_brings_its_pictures(composer: Composer) -> None:
     composer.send()
     composer.give_back("another")
     assert not composer.images
-    composer.give_back("see")
+    composer.give_back("see", (uri,))
     assert composer.images == (uri,)
     assert composer.text == "see\nanother"
 
@@ -205,8 +206,38 @@ def test_a_picture_that_came_back_alone_is_attached_again(composer: Composer) ->
     uri = data_uri(picture())
     composer.add_image(uri, "green.png")
     composer.send()
-    composer.give_back("")
+    composer.give_back("", (uri,))
     assert (composer.images, composer.text) == ((uri,), "")
+
+
+def test_a_sound_file_waits_until_it_is_sent_and_can_be_taken_away(
+    composer: Composer, messages: list[object]
+) -> None:
+    note = Recording(bytes(48 * 2500), "note of a very long name that will not fit.wav")
+    composer.add_sound(note)
+    assert messages == []
+    (tile,) = tiles(composer)
+    assert "0:02" in tile.accessibleName()
+    assert not composer.grab().isNull()
+    tile.click()
+    assert not composer.recordings
+    assert not composer.send_button.isEnabled()
+    composer.add_sound(note)
+    QTest.keyClicks(composer.line, "Who is it?")
+    QTest.keyClick(composer.line, ENTER)
+    assert messages == [("Who is it?", (), False, False, (note,))]
+    composer.give_back("Who is it?", (), (note,))
+    assert (composer.text, composer.recordings) == ("Who is it?", (note,))
+
+
+def test_what_is_attached_while_the_line_is_lent_waits_for_the_next_message(composer: Composer) -> None:
+    composer.ask_about(("a",))
+    composer.add_sound(Recording(bytes(48 * 200), "ping.wav"))
+    assert tiles(composer)[0].visibleRegion().isEmpty()
+    assert not composer.send_button.isEnabled()
+    composer.end_errand()
+    assert composer.send_button.isEnabled()
+    assert len(composer.recordings) == 1
 
 
 def test_a_pasted_picture_goes_up_as_png(composer: Composer, qtbot: QtBot) -> None:

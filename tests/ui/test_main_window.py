@@ -51,7 +51,7 @@ def test_the_window_is_a_view(window: MainWindow) -> None:
     view.show_entry(Entry("a", Role.ASSISTANT, "Hello", EntryStatus.COMPLETED), None)
     view.remove_entry("a")
     view.clear_entries()
-    view.give_back_text("unsent")
+    view.give_back_text("unsent", (), ())
     assert widget(window, "message").property("plainText") == "unsent"
 
 
