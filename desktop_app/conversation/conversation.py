@@ -44,6 +44,7 @@ from desktop_app.conversation.inputs import (
     ConsentGiven,
     ConversationContinued,
     DeviceChanged,
+    DeviceChanged,
     Disconnected,
     ForgetAsked,
     Heard,
@@ -51,6 +52,7 @@ from desktop_app.conversation.inputs import (
     MicBlock,
     MicClosed,
     MicFailed,
+    MicFound,
     MicFound,
     MicStarted,
     Muted,
@@ -173,6 +175,11 @@ class Conversation:
                     self._talk.captured(pcm)
             case MicStarted() | MicClosed() | MicFailed():
                 self._microphone(event)
+            case MicFound():
+                self._mic_refused = False
+                self._outbox.do(DismissNotice("microphone"))
+            case DeviceChanged(notice):
+                self._outbox.do(ShowNotice(notice))
             case MicFound():
                 self._mic_refused = False
                 self._outbox.do(DismissNotice("microphone"))

@@ -247,6 +247,18 @@ class MicFailed:
     notice: Notice
 
 
+@dataclass(frozen=True, slots=True)
+class MicFound:
+    """A microphone was connected after there was none to open: hands-free may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    """A microphone or loudspeaker went away or came back; what sounds or is said goes on with what there is."""
+
+    notice: Notice
+
+
 # --- the speaker --------------------------------------------------------------------------------
 
 
@@ -372,6 +384,8 @@ Input = (
     | MicBlock
     | MicClosed
     | MicFailed
+    | MicFound
+    | DeviceChanged
     | PlaybackStarted
     | PlaybackFinished
     | PlaybackStopped
