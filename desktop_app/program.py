@@ -145,7 +145,7 @@ class Program:
         self._workshop = Workshop(
             folder,
             self._handle,
-            window.show_notice,
+            window,
             clipboard=QtClipboard(),
             open_address=open_address,
             take_screenshot=_take_screenshot,

@@ -141,14 +141,6 @@ class View(Protocol):
         """Put a message that was not sent back into the line, before what stands there."""
         ...
 
-    def ask_consent(self, consent: Consent) -> None:
-        """Ask whether a tool may run; the answer is `ConsentGiven`."""
-        ...
-
-    def withdraw_consent(self, call_id: str) -> None:
-        """The question no longer stands."""
-        ...
-
     def show_session(self, config: SessionConfig, *, muted: bool) -> None:
         """Put the controls of the session where they are in force."""
         ...
@@ -208,6 +200,17 @@ class Session:
         tools: Tools,
         records: Records,
         call_later: Callable[[float, Callable[[], None]], object],
+    def ask_consent(self, consent: Consent) -> None:
+        """Have the user asked whether a call may run: the answer is `ConsentGiven`.
+
+        Where it would be refused anyway nobody is asked, and the answer is `ToolFinished`.
+        """
+        ...
+
+    def withdraw_consent(self, call_id: str) -> None:
+        """The question no longer stands."""
+        ...
+
     ) -> None:
         self._conversation = conversation
         self._transport = transport
@@ -285,9 +288,9 @@ class Session:
             case CancelTool(call_id):
                 self._tools.cancel(call_id)
             case AskConsent(consent):
-                self._view.ask_consent(consent)
+                self._tools.ask_consent(consent)
             case WithdrawConsent(call_id):
-                self._view.withdraw_consent(call_id)
+                self._tools.withdraw_consent(call_id)
             case ShowSession(config, muted):
                 self._view.show_session(config, muted=muted)
             case ShowConnection(info):

@@ -1,7 +1,7 @@
 """The workshop: all tools of a profile, from wherever they come, and the calls that run.
 
 The built-in ones, the user's own files and those of local MCP servers meet in one `Toolbox`. The core decides when
-a call runs, and asks for the user's yes.
+a call runs, and whether the user is asked; one that would be refused anyway is refused without a question.
 """
 
 from __future__ import annotations
@@ -9,21 +9,41 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
+from desktop_app.conversation.effects import Consent
 from desktop_app.conversation.inputs import AsideAsked, AsideKind, Input, ToolFinished, ToolOffer, ToolsOffered
 from desktop_app.errors import Notice, ParleyError, Severity
+from desktop_app.secrecy import Environment, Redaction, sounds_secret
 from desktop_app.tasks import start_task
 from desktop_app.tools.builtin import builtin_tools
 from desktop_app.tools.builtin.clipboard import Clipboard
 from desktop_app.tools.builtin.timers import Timers
 from desktop_app.tools.mcp import McpServers, ServerState, ServerStatus
-from desktop_app.tools.mcp_config import is_remote, parse_mcp_config
+from desktop_app.tools.mcp_config import is_remote, parse_mcp_config, variables_named
 from desktop_app.tools.tool import Picture, ToolCall
 from desktop_app.tools.toolbox import Toolbox
 from desktop_app.tools.user_tools import UserTools
 
 NOTES_FOLDER = "notes"
+
+
+class Window(Protocol):
+    """What the user is asked and told by."""
+
+    def ask_consent(self, consent: Consent) -> None:
+        """Ask whether a call may run."""
+        ...
+
+    def withdraw_consent(self, call_id: str) -> None:
+        """The question no longer stands."""
+        ...
+
+    def show_notice(self, notice: Notice) -> None:
+        """Show a notice."""
+        ...
 
 
 class Workshop:
@@ -33,7 +53,7 @@ class Workshop:
         self,
         profile: Path,
         post: Callable[[Input], None],
-        show_notice: Callable[[Notice], None],
+        window: Window,
         *,
         clipboard: Clipboard,
         open_address: Callable[[str], bool],
@@ -41,13 +61,19 @@ class Workshop:
         notes_folder: Path | None = None,
         switched_off: Sequence[str] = (),
         trusted: Sequence[str] = (),
+        environment: Environment | None = None,
     ) -> None:
+        """`environment`: where MCP servers' tokens may be, and what keeps keys out of what tools say."""
+        self._environment = environment or Environment({}, Redaction())
+        self._redaction = self._environment.redaction
         self._post = post
-        self._show_notice = show_notice
+        self._window = window
         self._switched_off = set(switched_off)
         self._trusted = set(trusted)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._names: dict[str, str] = {}
+        self._considered: dict[str, asyncio.Task[None]] = {}
+        """Calls that the user will be asked about, unless they would be refused anyway."""
         self._timers = Timers(self._speak_up, call_later=asyncio.get_running_loop().call_later)
         self.toolbox = Toolbox(
             builtin_tools(
@@ -60,7 +86,7 @@ class Workshop:
             changed=self.offer,
         )
         self.user_tools = UserTools(profile, self.toolbox.replace)
-        self.mcp = McpServers(self.toolbox.replace, self._mcp_reported)
+        self.mcp = McpServers(self.toolbox.replace, self._mcp_reported, redaction=self._redaction)
 
     # --- what is offered ------------------------------------------------------------------------
 
@@ -73,10 +99,12 @@ class Workshop:
 
     def use_mcp(self, text: str) -> None:
         """Have these MCP servers and no others, but the remote ones; what is wrong with the text is told."""
+        self._environment.hide(name for name in variables_named(text) if sounds_secret(name))
         try:
-            self.mcp.use([config for config in parse_mcp_config(text) if not is_remote(config)])
+            configs = parse_mcp_config(text, self._environment)
+            self.mcp.use([config for config in configs if not is_remote(config)])
         except ParleyError as error:
-            self._show_notice(Notice.of(error, key="mcp"))
+            self._window.show_notice(Notice.of(error, key="mcp"))
 
     def offer(self) -> None:
         """Tell the core which tools there are now."""
@@ -96,6 +124,36 @@ class Workshop:
         spec = self.toolbox.spec(name)
         known = name in self._trusted or (spec is not None and spec.fingerprint in self._trusted)
         return self.toolbox.needs_consent(name) and not known
+
+    # --- consent --------------------------------------------------------------------------------
+
+    def ask_consent(self, consent: Consent) -> None:
+        """Ask the user about a call, once it is known that it could run."""
+        if consent.server:  # the service calls that one, and nothing here knows it
+            self._window.ask_consent(consent)
+            return
+        task = start_task(self._consider(consent), name=f"question about {consent.tool[:64]}")
+        self._considered[consent.call_id] = task
+        task.add_done_callback(lambda _: self._considered.pop(consent.call_id, None))
+
+    async def _consider(self, consent: Consent) -> None:
+        call = ToolCall(consent.call_id, consent.tool, consent.arguments)
+        refusal = await self.toolbox.refusal(call)
+        if refusal is not None:
+            finished = ToolFinished(call.call_id, refusal.output, failed=True, seconds=refusal.seconds)
+            self._post(finished)
+            return
+        spec = self.toolbox.spec(call.name)
+        source, remark = (spec.source, spec.remark) if spec is not None else ("", "")
+        question = self.toolbox.question(call)
+        self._window.ask_consent(replace(consent, question=question, source=source, remark=remark))
+
+    def withdraw_consent(self, call_id: str) -> None:
+        """The question no longer stands."""
+        task = self._considered.get(call_id)
+        if task is not None:
+            task.cancel()
+        self._window.withdraw_consent(call_id)
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -124,28 +182,29 @@ class Workshop:
     async def close(self) -> None:
         """End everything that runs."""
         self._timers.close()
-        for task in list(self._running.values()):
+        for task in (*self._running.values(), *self._considered.values()):
             task.cancel()
         await self.user_tools.close()
         await self.mcp.close()
 
     async def _run(self, call: ToolCall) -> None:
         result = await self.toolbox.run(call)
+        output = self._redaction.text(result.output)
         images = tuple(_data_uri(picture) for picture in result.pictures)
         self._post(
-            ToolFinished(call.call_id, result.output, failed=result.failed, seconds=result.seconds, images=images)
+            ToolFinished(call.call_id, output, failed=result.failed, seconds=result.seconds, images=images)
         )
 
     def _speak_up(self, sentence: str) -> None:
         """Say a reminder that is due, by exact speech beside the conversation, and show it."""
-        self._show_notice(Notice(sentence, "You asked to be reminded.", key=f"reminder:{sentence}"))
+        self._window.show_notice(Notice(sentence, "You asked to be reminded.", key=f"reminder:{sentence}"))
         self._post(AsideAsked(AsideKind.READ_ALOUD, sentence))
 
     def _mcp_reported(self, state: ServerState) -> None:
         if state.status is ServerStatus.FAILED:
             text = f"The tool server «{state.name}» does not work: {state.problem}"
             hint = "The conversation goes on without its tools; check it in the settings."
-            self._show_notice(Notice(text, hint, Severity.WARNING, f"mcp:{state.name}"))
+            self._window.show_notice(Notice(text, hint, Severity.WARNING, f"mcp:{state.name}"))
 
 
 def _data_uri(picture: Picture) -> str:

@@ -112,12 +112,6 @@ class FakeView:
     def give_back_text(self, text: str, images: Sequence[str], recordings: Sequence[Recording]) -> None:
         self._calls.append(("give_back_text", text, images, recordings))
 
-    def ask_consent(self, consent: Consent) -> None:
-        self._calls.append(("ask_consent", consent))
-
-    def withdraw_consent(self, call_id: str) -> None:
-        self._calls.append(("withdraw_consent", call_id))
-
     def show_session(self, config: SessionConfig, *, muted: bool) -> None:
         self._calls.append(("show_session", config, muted))
 
@@ -162,6 +156,12 @@ class FakeTimers:
 
     def __init__(self) -> None:
         self.set: list[tuple[float, Callable[[], None]]] = []
+    def ask_consent(self, consent: Consent) -> None:
+        self._calls.append(("ask_consent", consent))
+
+    def withdraw_consent(self, call_id: str) -> None:
+        self._calls.append(("withdraw_consent", call_id))
+
         """The timers that wait: seconds, and what to call."""
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> None:

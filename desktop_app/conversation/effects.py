@@ -126,7 +126,13 @@ class Consent:
     tool: str
     arguments: str
     server: str = ""
-    """The MCP server that would run it; empty: this program."""
+    """The MCP server that the service would have run it; empty: this program runs it."""
+    question: str = ""
+    """What would happen, in words of the tool's own; empty: its name and the arguments say it."""
+    source: str = ""
+    """Who brings the tool, if not this program."""
+    remark: str = ""
+    """What that says of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,17 +143,13 @@ class Toolbox:
         return None
 
     def question(self, call: ToolCall) -> str:
-        """Return what the user is asked before the call runs: what would happen, exactly."""
+        """Return what would happen, in the tool's own words; empty: its name and the arguments say it."""
         try:
             tool, arguments = self._found(call)
-            asked = tool.question(arguments) if isinstance(tool, Asking) else ""
-        except ToolError as error:
-            return f"Call {call.name}? {error}"
-        spec = tool.spec
-        name = spec.title or spec.name
-        whose = f" of {spec.source}" if spec.source else ""
-        shown = asked or f"Use «{name}»{whose}? It is given: {json.dumps(arguments, ensure_ascii=False)}"
-        return clip(shown, MAX_QUESTION_BYTES)
+            words = tool.question(arguments) if isinstance(tool, Asking) else ""
+        except ToolError:
+            return ""  # `refusal` has the sentence
+        return clip(words, MAX_QUESTION_BYTES)
 
     # --- a call ---------------------------------------------------------------------------------
 

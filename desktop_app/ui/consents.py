@@ -38,10 +38,12 @@ class ConsentCard(Card):
         super().__init__(theme, "shield-question-mark", rank=CONSENT_RANK)
         self.consent = consent
         self.setAccessibleName("Question")
-        self.add_label(f"May the assistant use «{_clipped(consent.tool)}»?", strong=True)
-        whose = f"It runs on «{_clipped(consent.server)}»." if consent.server else "It runs on this computer."
+        headline, _, details = consent.question.strip().partition("\n")
+        asked = breakable(headline) if headline else f"May the assistant use «{_clipped(consent.tool)}»?"
+        self.add_label(asked, strong=True)
         self._whose = self.add_label("", muted=True)
-        self._whose_words = whose
+        self._whose_words = _whose(consent)
+        self._details = details.strip()
         self._arguments = self._new_arguments(consent)
         self.buttons = (
             self._button("&Allow", "primary", allowed=True, always=False),
@@ -73,7 +75,7 @@ class ConsentCard(Card):
 
     def _new_arguments(self, consent: Consent) -> QPlainTextEdit:
         use = ToolUse(consent.call_id, consent.tool, consent.arguments)
-        text = tool_arguments(use)
+        text = self._details if consent.question else tool_arguments(use)
         if len(text) > MOST_CHARS:
             text = f"{text[:MOST_CHARS]}… ({len(text):,} characters in all)"
         shown = QPlainTextEdit(text)
@@ -153,6 +155,14 @@ class Consents(QObject):
             card = self._card = ConsentCard(first, len(self._queue) - 1, self._theme)
             card.answered.connect(lambda allowed, always: self._answer(first, allowed, always))
             self._stack.add(card)
+
+
+def _whose(consent: Consent) -> str:
+    """Return who would run it, and what that says of it."""
+    if consent.server:
+        return f"«{_clipped(consent.server)}» runs it, called by the service you talk to."
+    words = f"It is a tool of {_clipped(consent.source)}." if consent.source else "It runs on this computer."
+    return f"{words} {breakable(consent.remark)}".rstrip()
 
 
 def _clipped(name: str) -> str:

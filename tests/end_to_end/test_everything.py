@@ -311,6 +311,29 @@ def test_a_tool_with_a_side_effect_needs_a_yes(run_async: RunAsync, tmp_path: Pa
     run_async(story(), deadline_s=30)
 
 
+def test_what_would_be_refused_anyway_is_not_asked_about(run_async: RunAsync, tmp_path: Path) -> None:
+    calls = (
+        Call("write_clipboard", '{"text": 3}'),
+        Call("open", '{"target": "ftp://example.com/x"}'),
+        Call("open", '{"target": "https://example.com/a?b"}'),
+    )
+
+    async def story() -> None:
+        async with talking(tmp_path, calls, "Only one of them.") as (user, server):
+            user.types("Do all of it.")
+            question = await user.asked()
+            assert question.consent.question == "Open this page in your browser?\n\nhttps://example.com/a?b"
+            await user.until(lambda: len(created_items(server, "function_call_output")) == 2, "two refusals")
+            await user.answers("Don't allow")
+            await user.sees("Only one of them.")
+            outputs = [str(item.output) for item in created_items(server, "function_call_output")]
+            assert "text" in outputs[0]
+            assert "ftp" in outputs[1]
+            assert [row.status for row in user.entries(Role.TOOL)] == [EntryStatus.FAILED] * 3
+
+    run_async(story(), deadline_s=30)
+
+
 def test_two_calls_at_once_are_answered_once(run_async: RunAsync, tmp_path: Path) -> None:
     calls = (Call("calculate", '{"expression": "17 * 4"}'), Call("write_clipboard", '{"text": "68"}'))
 

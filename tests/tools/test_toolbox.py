@@ -469,13 +469,10 @@ def test_consent_is_the_default() -> None:
     assert not toolbox.needs_consent("generate_horoscope")
 
 
-def test_the_question_shows_the_arguments_and_whose_tool_it_is() -> None:
-    spec = ToolSpec("x__send", "", {"type": "object"}, source="the MCP server «x»", title="Send")
-    toolbox = Toolbox([FunctionTool(spec, len)])
+def test_a_tool_without_a_question_of_its_own_leaves_it_to_its_name() -> None:
+    toolbox = Toolbox([FunctionTool(ToolSpec("x__send", "", {"type": "object"}), len)])
 
-    question = toolbox.question(call('{"to":"Ann"}', "x__send"))
-
-    assert question == 'Use «Send» of the MCP server «x»? It is given: {"to": "Ann"}'
+    assert toolbox.question(call('{"to":"Ann"}', "x__send")) == ""
 
 
 def test_a_tool_words_its_own_question() -> None:

@@ -64,6 +64,17 @@ def test_it_says_who_would_do_what_and_shows_no_markup(window: MainWindow, qtbot
     assert {label.textFormat() for label in card.findChildren(QLabel)} == {Qt.TextFormat.PlainText}
 
 
+def test_a_tool_may_word_the_question_itself(window: MainWindow, qtbot: QtBot) -> None:
+    question = "Open this page in your browser?\n\nhttps://example.com/<b>x</b>"
+    window.ask_consent(Consent("c1", "open", '{"target": "…"}', question=question, source="your file a.py"))
+    card = ready(window, qtbot)
+    assert "Open this page in your browser?" in words_of(card)
+    assert "It is a tool of your file a.py." in words_of(card)
+    quote = card.findChild(QPlainTextEdit)
+    assert isinstance(quote, QPlainTextEdit)
+    assert quote.toPlainText() == "https://example.com/<b>x</b>"
+
+
 def test_several_questions_are_asked_one_after_the_other(window: MainWindow, qtbot: QtBot) -> None:
     window.ask_consent(NOTE)
     window.ask_consent(FILES)
