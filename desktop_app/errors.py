@@ -8,6 +8,7 @@
     ├── SettingsError           the settings file cannot be read or written
     ├── MediaError              a sound or picture file cannot be used
     ├── WeightsError            a model file is missing, broken or cannot be fetched
+    ├── HistoryError            the history cannot be read or written, or a file of it
     ├── ToolError               a tool, a tool file or an MCP server cannot do what it is asked
     └── LocalServerError        the local server did not start
 
@@ -65,6 +66,10 @@ class WeightsError(ParleyError):
     """A model file is missing, broken or cannot be fetched."""
 
 
+class HistoryError(ParleyError):
+    """The history cannot be read or written, or a file cannot be taken into it."""
+
+
 class ToolError(ParleyError):
     """A tool, a tool file or an MCP server cannot do what it is asked; the model is told the same sentence."""
 
@@ -89,6 +94,8 @@ class NoticeAction(Enum):
     NEW_CONVERSATION = "new conversation"
     COPY_DETAILS = "copy details"
     SPEND_ON = "go on all the same"
+    CONTINUE = "continue"
+    """The conversation that was cut off; the notice's details are its number."""
     USE_MODEL = "use this model"
     """For the offline assistant; the notice's details say which."""
 

@@ -44,6 +44,7 @@ class Hit:
 
     conversation: PastConversation
     item_id: str
+    """Empty: it is the conversation's title that was found."""
     at: float
     snippet: str
     """The words around the first match, one line."""
