@@ -376,6 +376,7 @@ class Conversation:
     def _session_created(self, session: SessionConfig) -> None:
         if self._link.created():
             self._responses.reset()
+            self._transcript.seal()
             self._setup.begin(session)
             self._learn(session)
 

@@ -4,6 +4,9 @@ Order comes from `previous_item_id`, never from the arrival of text (the guide's
 predecessor is not known yet stands at the end until that comes. An item that is not shown, because it was deleted
 or is no message, keeps its place, since a later one may name it. Every step takes the same time however long the
 conversation is.
+
+A new session knows only what it was told again of the one before, so what it calls the predecessor of its first item
+may stand in the middle: what came before a session (`seal`) is never moved by it, and stands before all that it adds.
 """
 
 from __future__ import annotations
@@ -30,6 +33,10 @@ class Order:
         """What an item that is not shown stands behind."""
         self._awaited: Recent[list[str]] = Recent(limits.MAX_AWAITED)
         """Items that wait for their predecessor, by that predecessor."""
+        self._sealed_at = _START
+        """The last item that was shown when the present session began."""
+        self._old: set[str] = set()
+        """What had a place then."""
 
     def __contains__(self, item_id: object) -> bool:
         """Whether an item has a place, shown or not."""
@@ -67,17 +74,26 @@ class Order:
         None, or one that is not known yet: at the end if it has no place.
         """
         moved = []
-        if previous and previous != item_id:
+        if previous and previous != item_id and item_id not in self._old:
             if previous not in self:
                 self._await(item_id, previous)
-            elif self._put(item_id, previous):
+            elif self._put(item_id, self._in_this_session(previous)):
                 moved.append(item_id)
         if item_id not in self:
             self._hidden[item_id] = self._last
         for waiting in self._awaited.pop(item_id, ()):
-            if waiting in self and self._put(waiting, item_id):
+            if waiting in self and self._put(waiting, self._in_this_session(item_id)):
                 moved.append(waiting)
         return moved
+
+    def seal(self) -> None:
+        """A new session begins: what it adds stands behind everything there is, which keeps its order."""
+        self._sealed_at = self._last
+        self._old = {*self._before, *self._hidden}
+        self._awaited.clear()
+
+    def _in_this_session(self, previous: str) -> str:
+        return self._sealed_at if previous in self._old else previous
 
     def show(self, item_id: str) -> None:
         """An item is shown from now on, where it stands; one without a place stands at the end."""
@@ -88,14 +104,17 @@ class Order:
     def hide(self, item_id: str) -> None:
         """An item is no longer shown; it keeps its place."""
         if item_id in self._before:
-            self._hidden[item_id] = self._before[item_id]
+            before = self._before[item_id]
+            if item_id == self._sealed_at:
+                self._sealed_at = before
+            self._hidden[item_id] = before
             self._unlink(item_id)
 
     def clear(self) -> None:
         """Forget everything."""
-        for mapping in (self._next, self._before, self._hidden, self._awaited):
-            mapping.clear()
-        self._last = _START
+        for known in (self._next, self._before, self._hidden, self._awaited, self._old):
+            known.clear()
+        self._last = self._sealed_at = _START
 
     def _await(self, item_id: str, previous: str) -> None:
         waiting = self._awaited.setdefault(previous, [])

@@ -23,6 +23,8 @@ from desktop_app.conversation.limits import Recent
 from desktop_app.conversation.order import Order
 from desktop_app.conversation.outbox import Outbox
 
+NO_RESULT = '{"error": "the program ended before there was a result"}'
+
 
 def heard_characters(text: str, *, heard_ms: int, received_ms: int) -> int:
     """Return about how many characters were heard: in proportion to the time, cut at a word's end."""
@@ -35,12 +37,16 @@ def heard_characters(text: str, *, heard_ms: int, received_ms: int) -> int:
 
 
 def as_ended(entry: Entry) -> Entry:
-    """Return an entry as it stands once nothing more can come of it: what was being said was cut off."""
-    use = entry.tool
-    if use is not None and (use.waiting or not use.output):
-        use = replace(use, waiting=False)
-    running = entry.status is EntryStatus.IN_PROGRESS
-    status = EntryStatus.INTERRUPTED if running else entry.status
+    """Return an entry as it stands once nothing more can come of it: what was being said was cut off.
+
+    A call without an output gets one that says so, for the user and for the model.
+    """
+    use, status = entry.tool, entry.status
+    if status is EntryStatus.IN_PROGRESS:
+        status = EntryStatus.INTERRUPTED if entry.role is not Role.USER else EntryStatus.COMPLETED
+    if use is not None and not use.output:
+        use = replace(use, waiting=False, output=NO_RESULT, failed=True)
+        status = EntryStatus.FAILED
     return replace(entry, status=status, tool=use, action=None)
 
 
@@ -74,6 +80,10 @@ class Transcript:
         self._gone.clear()
         self._chars = 0
         self._outbox.do(ClearEntries())
+
+    def seal(self) -> None:
+        """A new session begins: nothing it says moves what is there."""
+        self._order.seal()
 
     def place(self, item_id: str, previous: str | None) -> None:
         """Put an item behind another; None, or one that is not known yet: at the end if it has no place."""
@@ -156,6 +166,11 @@ class Transcript:
             self._order.place(other, item_id)
             self.show(replace(entry, item_id=other))
             self.remove(item_id)
+
+    @property
+    def last(self) -> str:
+        """The item id of the last entry; empty: there is none."""
+        return next(self._order.backwards(), "")
 
     def open_entries(self) -> list[Entry]:
         """Return the entries that are still in progress."""
