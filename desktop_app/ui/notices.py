@@ -1,7 +1,8 @@
 """Notices: sentences for the user with what to do next, stacked above the line to type in.
 
 The newest stands lowest, nearest to the hands. A notice of the same key takes the old one's place. Errors and
-warnings stay until they are closed or no longer hold; information leaves by itself, unless someone is at it.
+warnings stay until they are closed or no longer hold; information leaves by itself, unless someone is at it. The
+notice of a lost connection counts down to the next attempt, which can be made now, or called off.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton, QWidget
 
+from desktop_app.conversation.effects import Retry
+from desktop_app.conversation.failures import LINK_KEY
 from desktop_app.errors import Notice, NoticeAction, Severity
-from desktop_app.ui.cards import NOTICE_RANK, Card, CardStack
+from desktop_app.ui.cards import NOTICE_RANK, Card, CardStack, flow_of
+from desktop_app.ui.countdown import Countdown
 from desktop_app.ui.theme import GRID, Theme
 
 INFO_STAYS_MS = 12_000
@@ -34,6 +38,8 @@ class NoticeCard(Card):
     """One notice."""
 
     acted = Signal()
+    retry_now = Signal()
+    retry_stopped = Signal()
 
     def __init__(self, notice: Notice, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, ICONS[notice.severity], rank=NOTICE_RANK, parent=parent)
@@ -51,11 +57,32 @@ class NoticeCard(Card):
             self.words.addSpacing(theme.px(GRID))
             self.words.addWidget(self.action, 0, Qt.AlignmentFlag.AlignLeft)
         self.close_button.setAccessibleName("Close notice")
+        self._retry = self.add_label("")
+        self.now = self._button("Try now")
+        self.now.clicked.connect(self.retry_now)
+        self.stop = self._button("Stop trying")
+        self.stop.clicked.connect(self.retry_stopped)
+        self._choices = flow_of((self.now, self.stop), theme.px(2 * GRID))
+        self.words.addWidget(self._choices)
+        self.show_retry("")
         self._leave = QTimer(self)
         self._leave.setSingleShot(True)
         self._leave.setInterval(INFO_STAYS_MS)
         self._leave.timeout.connect(self.closed)
         self._stay_or_leave()
+
+    def show_retry(self, words: str) -> None:
+        """Say when the next attempt is, with what can be done about it; empty: none is planned."""
+        self._retry.setText(words)
+        self._retry.setVisible(bool(words))
+        self._choices.setVisible(bool(words))
+        self.action.setVisible(self.notice.action is not NoticeAction.NONE and not words)
+
+    def _button(self, words: str) -> QPushButton:
+        button = QPushButton(words, self)
+        button.setProperty("kind", "notice")
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return button
 
     def enterEvent(self, event: QEvent) -> None:
         """Stay while the mouse is here."""
@@ -84,6 +111,8 @@ class NoticesBar(CardStack):
     """All notices that hold, and the cards of others."""
 
     reconnect_asked = Signal()
+    retry_stopped = Signal()
+    """No further attempts to connect are wanted."""
     new_conversation_asked = Signal()
     acted = Signal(object)
     """A notice whose action concerns none of the above."""
@@ -92,6 +121,8 @@ class NoticesBar(CardStack):
         super().__init__(theme, parent)
         self.setAccessibleName("Notices")
         self.setObjectName("notices")
+        self._countdown = Countdown(self)
+        self._countdown.changed.connect(self._show_countdown)
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -107,12 +138,25 @@ class NoticesBar(CardStack):
         if not old:
             for oldest in self._notice_cards[: 1 - MOST_NOTICES]:
                 self.take_out(oldest)
+        card.retry_now.connect(self.reconnect_asked)
+        card.retry_stopped.connect(self.retry_stopped)
+        if notice.key == LINK_KEY:
+            card.show_retry(self._countdown.words)
         self.add(card, instead_of=old[0] if old else None)
 
     def dismiss(self, key: str) -> None:
         """Take the notice of this key away."""
         for card in [card for card in self._notice_cards if key and card.notice.key == key]:
             self.take_out(card)
+
+    def show_retry(self, retry: Retry | None) -> None:
+        """Count down to the next attempt to connect, on the notice that says why."""
+        self._countdown.begin(retry)
+
+    def _show_countdown(self) -> None:
+        for card in self._notice_cards:
+            if card.notice.key == LINK_KEY:
+                card.show_retry(self._countdown.words)
 
     @property
     def _notice_cards(self) -> list[NoticeCard]:

@@ -15,9 +15,13 @@ a random moment and compares what the program claims with what was recorded. Fig
     cpu_percent, rss_mb    of one core, and resident: playing, capturing, doing nothing
 
 Who is measured is a `Driver` (tests/bench/drivers): the whole program, `parley`, from the press of a real key to
-what comes over the wire; or, on request, its sound engine alone, `parley engine`.
+what comes over the wire; on request its sound engine alone, `parley engine`; or, interrupted by the server's
+`speech_started`, the program talking hands-free and other people's programs (`drivers/peers.py`).
+
+    untold                 1: the server was never told what was heard
 
     python3 packaging/dev.py bench sound                                     five minutes
+    python3 packaging/dev.py bench sound -- --peers                          everybody side by side
     python3 packaging/dev.py bench sound -- --runs 3 --strict                one, for a look whether all is well
     python3 packaging/dev.py bench sound -- --scenario burst --program "parley engine"
 """
@@ -27,6 +31,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import random
 import statistics
 import sys
@@ -41,10 +46,12 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from tests.bench.drivers import BYTES_PER_MS, DELTA_MS, Delta, Driver, engine, program, sleep_until
+from tests.bench.drivers import BYTES_PER_MS, DELTA_MS, Delta, Driver, engine, peers, program, sleep_until
 from tests.harness.sound import RATE_HZ, Recorder, VirtualSound
 
 TARGET = Path(__file__).resolve().parents[2] / "build" / "bench" / "sound.json"
+PEER_SHARE = 4
+"""Other people's programs are run this much less often than ours."""
 SETTLE_S = 0.25
 """How long the recording goes on after the last sound."""
 
@@ -288,8 +295,11 @@ async def run_reply(driver: Driver, sound: VirtualSound, scenario: Scenario, see
         await asyncio.sleep(SETTLE_S)
         found = trace(recorder, reply, first_delta_s - 0.05)
         lost = lost_ms(recorder, reply, first_delta_s - 0.05) if cut is None else 0.0
-    if found is None:
-        figures.note(scenario.name, "heard_error_ms", cut.claimed_ms if cut else float("nan"))
+    if found is None:  # nothing of it sounded
+        if cut is None:
+            figures.note(scenario.name, "lost_ms", len(reply) / BYTES_PER_MS)
+        elif not math.isnan(cut.claimed_ms):
+            figures.note(scenario.name, "heard_error_ms", cut.claimed_ms)
         return
     figures.note(scenario.name, "first_sound_ms", (found.first_s - first_delta_s) * 1000)
     figures.note(scenario.name, "gap_ms", found.gap_ms)
@@ -297,7 +307,9 @@ async def run_reply(driver: Driver, sound: VirtualSound, scenario: Scenario, see
         figures.note(scenario.name, "lost_ms", lost)
         return
     figures.note(scenario.name, "silence_ms", max(0.0, (found.last_s - cut.ordered_s) * 1000))
-    figures.note(scenario.name, "heard_error_ms", cut.claimed_ms - found.heard_ms)
+    figures.note(scenario.name, "untold", float(math.isnan(cut.claimed_ms)))
+    if not math.isnan(cut.claimed_ms):
+        figures.note(scenario.name, "heard_error_ms", cut.claimed_ms - found.heard_ms)
     figures.note(scenario.name, "cut_step_percent", abs(found.last_value) / 327.68)
 
 
@@ -313,16 +325,22 @@ async def run_talk(driver: Driver, sound: VirtualSound, seed: int, figures: Figu
 
 
 async def run_load(driver: Driver, figures: Figures, seconds: float = 4) -> None:
-    """Note what playing, capturing and doing nothing cost, nothing recorded beside it."""
+    """Note what playing, capturing and doing nothing cost, nothing recorded beside it.
+
+    Who talks hands-free captures all the time: playing is a talk in both directions, and nothing is ever idle.
+    """
     size = DELTA_MS * BYTES_PER_MS
     pcm = noise(int(seconds * 1000) + 500, 1)
     pieces = [pcm[at : at + size] for at in range(0, len(pcm), size)]
     await driver.ready()
     await driver.deliver([Delta(number * 0.002, piece) for number, piece in enumerate(pieces)])
     await asyncio.sleep(0.3)
-    async with _load(driver, figures, "playing"):
+    both = driver.program not in TALKS
+    async with _load(driver, figures, "both directions" if both else "playing"):
         await asyncio.sleep(seconds)
     await driver.finished()
+    if both:
+        return
     await driver.ready()
     async with _load(driver, figures, "capturing"):
         await driver.talk(seconds)
@@ -333,18 +351,31 @@ async def run_load(driver: Driver, figures: Figures, seconds: float = 4) -> None
 
 @asynccontextmanager
 async def _load(driver: Driver, figures: Figures, scenario: str) -> AsyncIterator[None]:
-    process = psutil.Process(driver.pid)
-    before, begun = sum(process.cpu_times()[:2]), time.monotonic()
+    before, begun = _spent_s(driver.pid), time.monotonic()
     yield
-    spent, lasted = sum(process.cpu_times()[:2]) - before, time.monotonic() - begun
+    spent, lasted = _spent_s(driver.pid) - before, time.monotonic() - begun
     figures.note(scenario, "cpu_percent", spent / lasted * 100)
-    figures.note(scenario, "rss_mb", process.memory_info().rss / 2**20)
+    figures.note(scenario, "rss_mb", sum(each.memory_info().rss for each in _family(driver.pid)) / 2**20)
 
 
-PROGRAMS: dict[str, Callable[[VirtualSound], AbstractAsyncContextManager[Driver]]] = {
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def _spent_s(pid: int) -> float:
+    return float(sum(sum(each.cpu_times()[:2]) for each in _family(pid)))
+
+
+Opener = Callable[[VirtualSound], AbstractAsyncContextManager[Driver]]
+PROGRAMS: dict[str, Opener] = {
     program.PROGRAM: program.open_program,
+    peers.HANDS_FREE: peers.open_hands_free,
+    **{name: peers.opener(name) for name in peers.PROGRAMS},
     engine.PROGRAM: engine.open_engine,
 }
+TALKS = (program.PROGRAM, engine.PROGRAM)
+"""Who has a talk key."""
 
 
 async def measure(name: str, scenarios: Iterable[Scenario], runs: int, *, rest: bool) -> Figures:
@@ -356,7 +387,7 @@ async def measure(name: str, scenarios: Iterable[Scenario], runs: int, *, rest: 
                 for seed in range(runs):
                     await run_reply(driver, sound, scenario, seed + 1, figures)
             if rest:
-                for seed in range(runs):
+                for seed in range(runs if name in TALKS else 0):
                     await run_talk(driver, sound, seed + 1, figures)
                 for _ in range(min(runs, 3)):
                     await run_load(driver, figures)
@@ -374,6 +405,7 @@ def main(arguments: Sequence[str]) -> int:
         choices=PROGRAMS,
         help=f"who is measured ({program.PROGRAM}); may be given again",
     )
+    parser.add_argument("--peers", action="store_true", help="the program, and other people's, hands-free")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a median misses its goal")
     options = parser.parse_args(arguments)
     known = [*(scenario.name for scenario in SCENARIOS), "talk"]
@@ -382,8 +414,14 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [scenario for scenario in SCENARIOS if not options.scenario or scenario.name in options.scenario]
     rest = not options.scenario or "talk" in options.scenario
     rows, missed = [], []
-    for name in options.program or [program.PROGRAM]:
-        figures = asyncio.run(measure(name, chosen, options.runs, rest=rest))
+    side_by_side = [program.PROGRAM, peers.HANDS_FREE, *peers.PROGRAMS] if options.peers else [program.PROGRAM]
+    for name in options.program or side_by_side:
+        runs = options.runs if name not in peers.PROGRAMS else max(1, options.runs // PEER_SHARE)
+        try:
+            figures = asyncio.run(measure(name, chosen, runs, rest=rest))
+        except peers.NotToBeHad as reason:
+            print(f"left out: {reason}")
+            continue
         figures.show()
         rows += figures.rows()
         missed += figures.missed()

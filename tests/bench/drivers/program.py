@@ -13,18 +13,18 @@ import os
 import subprocess
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from desktop_app.audio.microphone import TAIL_MS
 from desktop_app.protocol import events as wire
-from tests.bench.drivers import BYTES_PER_MS, Cut, Delta, Talk, sleep_until
+from tests.bench.drivers import Cut, Delta, Talk, sleep_until
+from tests.bench.drivers.replies import Replies
 from tests.harness import processes
 from tests.harness.program import TALK_KEY, Running, start_program
 from tests.harness.screen import VirtualScreen
-from tests.harness.scripted_server import Answer, Caller, ScriptedServer
+from tests.harness.scripted_server import Caller, ScriptedServer
 from tests.harness.sound import VirtualSound
 
 PROGRAM = "parley"
@@ -34,12 +34,8 @@ QUESTION_S = 0.3
 """How long the key is held to be answered, or to be done with an interruption."""
 ANSWERED_S = 0.1
 """How long the program may take to show a written answer."""
-PLAYED_S = 0.7
-"""The program does not tell a server that a reply was heard to its end; so long after its length it was, in a
-delivery that does not stall."""
 SETTLED_S = 1.0
 """How long a freshly started program is left alone."""
-WORDS = ("the ", "sea ", "is ", "deep, ", "and ", "most ", "of ", "it ", "was ", "never ", "seen ", "by ", "us, ")
 
 
 class Finger:
@@ -117,24 +113,6 @@ async def open_program(sound: VirtualSound) -> AsyncIterator[ProgramDriver]:
                 processes.stop(process)
 
 
-@dataclass(slots=True)
-class _Reply:
-    """The reply being delivered."""
-
-    answer: Answer
-    deltas: Sequence[Delta]
-    begun_s: float
-    ended: bool = False
-
-    @property
-    def pcm(self) -> bytes:
-        return b"".join(delta.pcm for delta in self.deltas)
-
-    @property
-    def text(self) -> str:
-        return "".join(WORDS[number % len(WORDS)] for number in range(len(self.deltas)))
-
-
 class ProgramDriver:
     """See the module."""
 
@@ -145,12 +123,11 @@ class ProgramDriver:
         self._caller = caller
         self._finger = Finger(running.screen, TALK_KEY)
         self._answer_is_due = False
-        self._reply: _Reply | None = None
-        self._delivery: asyncio.Task[None] | None = None
+        self._replies = Replies(caller)
 
     async def ready(self) -> None:
         """See Driver."""
-        await self._end_reply()
+        await self._replies.end()
         if self._finger.is_down_since is None:
             if self._answer_is_due:
                 return
@@ -162,20 +139,7 @@ class ProgramDriver:
     async def deliver(self, deltas: Sequence[Delta]) -> float:
         """See Driver."""
         self._answer_is_due = False
-        answer = await self._caller.begin()
-        await self._caller.say(answer, WORDS[0])
-        self._reply = reply = _Reply(answer, deltas, time.monotonic())
-        await self._caller.send(_audio(answer, deltas[0].pcm))
-        self._delivery = asyncio.create_task(self._deliver(reply))
-        return reply.begun_s
-
-    async def _deliver(self, reply: _Reply) -> None:
-        for number, delta in enumerate(reply.deltas[1:], 1):
-            await sleep_until(reply.begun_s + delta.at_s)
-            await self._caller.say(reply.answer, WORDS[number % len(WORDS)])
-            await self._caller.send(_audio(reply.answer, delta.pcm))
-        await self._caller.end(reply.answer, reply.text, reply.pcm)
-        reply.ended = True
+        return await self._replies.begin(deltas)
 
     async def interrupt(self) -> Cut:
         """See Driver."""
@@ -183,16 +147,13 @@ class ProgramDriver:
         told = await self._caller.expect(
             wire.ConversationItemTruncate | wire.ConversationItemDelete  # type: ignore[arg-type]
         )
-        await self._end_reply()
+        await self._replies.end()
         heard_ms = told.audio_end_ms if isinstance(told, wire.ConversationItemTruncate) else 0
         return Cut(pressed, heard_ms)
 
     async def finished(self) -> None:
         """See Driver."""
-        assert self._delivery is not None
-        assert self._reply is not None
-        await self._delivery
-        await sleep_until(self._reply.begun_s + len(self._reply.pcm) / BYTES_PER_MS / 1000 + PLAYED_S)
+        await self._replies.played()
 
     async def talk(self, seconds: float) -> Talk:
         """See Driver."""
@@ -217,23 +178,7 @@ class ProgramDriver:
     def _when(self, event: wire.ClientEvent) -> float:
         return next(received.at_s for received in reversed(self._server.received) if received.event is event)
 
-    async def _end_reply(self) -> None:
-        """Stop delivering; a response that was not done yet is done as one that was cancelled."""
-        if self._delivery is not None:
-            self._delivery.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._delivery
-        reply, self._reply, self._delivery = self._reply, None, None
-        if reply is not None and not reply.ended:
-            await self._caller.end(
-                reply.answer, reply.text, reply.pcm, status="cancelled", reason="client_cancelled"
-            )
-
     async def close(self) -> None:
         """Let go of everything; the program goes on."""
-        await self._end_reply()
+        await self._replies.end()
         self._finger.close()
-
-
-def _audio(answer: Answer, pcm: bytes) -> wire.ResponseOutputAudioDelta:
-    return wire.ResponseOutputAudioDelta(response_id=answer.response_id, item_id=answer.item_id, delta=pcm)
