@@ -38,6 +38,7 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
     QProgressBar,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -54,18 +55,22 @@ from desktop_app.conversation.effects import (
     VoiceState,
 )
 from desktop_app.conversation.inputs import Recording
+from desktop_app.conversation.past import PastConversation, PastEntry
 from desktop_app.errors import Notice, Severity
 from desktop_app.protocol.session_config import SemanticVad, ServerVad, SessionConfig
 from desktop_app.ui.asides import Asides
 from desktop_app.ui.composer import Composer, has_attachment
 from desktop_app.ui.connection_panel import LINK_WORDS, ConnectionPanel, LinkButton
 from desktop_app.ui.consents import Consents
+from desktop_app.ui.history_panel import HistoryPanel
 from desktop_app.ui.labels import ElidedLabel
 from desktop_app.ui.mode_switch import ModeSwitch
 from desktop_app.ui.notices import NoticesBar
+from desktop_app.ui.past_view import PastView
 from desktop_app.ui.picture_dialog import PictureDialog
 from desktop_app.ui.screenshot import Screenshot
 from desktop_app.ui.settings_desk import SettingsDesk
+from desktop_app.ui.side_pane import SidePane
 from desktop_app.ui.talk_button import HALO_PX, HEIGHT_PX, TalkButton, TalkMode
 from desktop_app.ui.talk_key import Hold, TalkKey
 from desktop_app.ui.theme import COLUMN_PX, GRID, Theme
@@ -167,6 +172,8 @@ class MainWindow(QMainWindow):
     """The button of a notice was pressed that only the program can act on."""
     consent_given = Signal(str, bool, bool)
     """The call id, whether it may run, and whether this tool need not ask again."""
+    history_resized = Signal(bool, int)
+    """The history panel was opened, closed or widened: whether it is open, and its width in unscaled pixels."""
     closing = Signal()
     """The user closed the window; it is hidden. Emitted once."""
     first_painted = Signal()
@@ -184,6 +191,7 @@ class MainWindow(QMainWindow):
         self._subject = ""
         self._was_painted = False
         self._has_closed = False
+        self._session_id = ""
         self.setWindowTitle(PRODUCT)
         self.setWindowIcon(QIcon(theme.mark(128)))
         self.setAcceptDrops(True)
@@ -197,6 +205,11 @@ class MainWindow(QMainWindow):
         self._view = TranscriptView(self.transcript, theme)
         self._notices = NoticesBar(theme)
         self._asides = Asides(self._notices, theme)
+        self.history = HistoryPanel(theme)
+        """The conversations of before: what is done with them goes up, what there is comes down."""
+        self._past = PastView(theme)
+        self._shown = QStackedWidget()
+        self._history_button = QToolButton()
         self._consents = Consents(self._notices, theme)
         self._composer = Composer(theme)
         self._screenshot = Screenshot(self, theme)
@@ -246,6 +259,7 @@ class MainWindow(QMainWindow):
         self.show_title("", "")
 
     def show_turn(self, turn: Turn) -> None:
+        self.show_present()
         """Show whose move it is."""
         self._turn = turn
         self._talk.show_turn(turn)
@@ -302,7 +316,7 @@ class MainWindow(QMainWindow):
         self.session_shown.emit(config)
 
     def show_connection(self, info: ConnectionInfo) -> None:
-        """Show what is known of the session."""
+        """Show what is known of the session; another one has what waited for it."""
         self._connection.show_info(info)
 
     def show_aside(self, state: AsideState) -> None:
@@ -311,6 +325,9 @@ class MainWindow(QMainWindow):
 
     def show_title(self, title: str, topic: str) -> None:
         """Show what the conversation is about."""
+        if info.session_id != self._session_id:
+            self._session_id = info.session_id
+            self.settings.session_began()
         self._subject = title
         self._topic.setText(topic)
         self._topic.setVisible(bool(topic))
@@ -323,6 +340,40 @@ class MainWindow(QMainWindow):
     def show_cost(self, item_id: str, text: str) -> None:
         """Say what an answer cost; shown with the mouse or the keys on it."""
         self.transcript.set_cost(item_id, text)
+    def show_past(self, past: PastConversation, entries: Sequence[PastEntry], item_id: str = "") -> None:
+        """Show an old conversation, at the row of an item or from its beginning; the present one goes on."""
+        self._shown.setCurrentWidget(self._past)
+        self._past.show_past(past, entries, item_id)
+        self.history.show_opened(past.number)
+        if self._pane.is_open and self._pane.is_over:
+            self._pane.set_open(False)
+            self._past.view.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def show_present(self, item_id: str = "") -> bool:
+        """Show the conversation that is going on, and the row of an item; return whether that is there."""
+        focused = self.focusWidget()
+        had_focus = focused is not None and self._past.isAncestorOf(focused)
+        self._shown.setCurrentWidget(self._view)
+        self._past.forget()
+        self.history.show_opened(None)
+        if had_focus:
+            self._talk.setFocus(Qt.FocusReason.OtherFocusReason)
+        row = self.transcript.row_of(item_id)
+        if row is not None:
+            self._view.go_to(row, marked=True)
+        return row is not None
+
+    @property
+    def past_number(self) -> int | None:
+        """Which old conversation is shown; None: the present one is."""
+        return self._past.number
+
+    def show_history(self, *, is_open: bool, width: int = 0) -> None:
+        """Open the history panel if there is room for it, or close it; `width` in unscaled pixels, 0: as it is."""
+        if width:
+            self._pane.set_width(width)
+        self._pane.set_open(is_open and not self._pane.is_over)
+
 
     def show_spending(self, conversation: str, day: str) -> None:
         """Say what the conversation and the day came to."""
@@ -396,13 +447,9 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Let words give way to icons where it is narrow."""
+        """Leave the cards their share."""
         super().resizeEvent(event)
-        self._modes.set_compact(self.width() < self._theme.px(NARROW_PX))
-        self._voice.set_compact(self.width() < self._theme.px(NARROW_PX))
-        self._show_spent()
         self._notices.limit_height(int(self.height() * CARDS_SHARE))
-        self._show_status()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Put what is typed while nothing else takes it into the line."""
@@ -421,9 +468,13 @@ class MainWindow(QMainWindow):
         column.setSpacing(0)
         column.addWidget(self._header())
         column.addWidget(self._progress)
-        column.addWidget(self._view, 1)
+        self._shown.addWidget(self._view)
+        self._shown.addWidget(self._past)
+        column.addWidget(self._shown, 1)
         column.addWidget(self._dock())
-        self.setCentralWidget(centre)
+        self._pane = SidePane(self._theme, self.history, centre)
+        self._pane.main_resized.connect(self._fit_words)
+        self.setCentralWidget(self._pane)
         self._notices.tab_after = self._view
         order = (
             self._view,
@@ -433,6 +484,8 @@ class MainWindow(QMainWindow):
             self._stop,
             self._modes,
             self._spent,
+            *self.history.stops,
+            *self._past.stops,
             self._link_button,
             self._voice,
             self._menu_button,
@@ -440,11 +493,12 @@ class MainWindow(QMainWindow):
         for first, second in pairwise(order):
             QWidget.setTabOrder(first, second)
 
+            self._history_button,
     def _header(self) -> QWidget:
         px = self._theme.px
         header = QWidget()
         row = QHBoxLayout(header)
-        row.setContentsMargins(px(4 * GRID), px(2 * GRID), px(2 * GRID), px(2 * GRID))
+        row.setContentsMargins(px(2 * GRID), px(2 * GRID), px(2 * GRID), px(2 * GRID))
         row.setSpacing(px(GRID))
         mark = QLabel()
         mark.setPixmap(self._theme.mark(32))
@@ -453,6 +507,12 @@ class MainWindow(QMainWindow):
         self._title.setProperty("strong", "true")
         self._subtitle.setProperty("tone", "muted")
         self._subtitle.setProperty("scale", "caption")
+        self._history_button.setCheckable(True)
+        self._history_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._history_button.setAccessibleName("History")
+        self._history_button.setToolTip("History (Ctrl+H)")
+        self._history_button.setProperty("kind", "switch")
+        self._history_button.setObjectName("history")
         self._topic.setTextFormat(Qt.TextFormat.PlainText)
         self._topic.setProperty("kind", "chip")
         self._topic.setAccessibleDescription("What the conversation is about")
@@ -474,6 +534,7 @@ class MainWindow(QMainWindow):
         row.addWidget(self._menu_button)
         return header
 
+        row.addWidget(self._history_button)
     def _dock(self) -> QWidget:
         """Return the lower part: notices, the line, the talk button, the state in words."""
         px = self._theme.px
@@ -540,6 +601,11 @@ class MainWindow(QMainWindow):
         self._spending = self._menu.addAction("")
         self._spending.setEnabled(False)
         self._spending.setVisible(False)
+        self._open_history = self._menu.addAction("History")
+        self._open_history.setShortcut(QKeySequence("Ctrl+H"))
+        self._find = self._menu.addAction("Search what was said")
+        self._find.setShortcut(QKeySequence.StandardKey.Find)
+        self._menu.addSeparator()
         self._open_settings = self._menu.addAction("Settings…")
         self._open_settings.setShortcut(QKeySequence("Ctrl+,"))
         self._help = self._menu.addAction("Keys and about")
@@ -556,7 +622,10 @@ class MainWindow(QMainWindow):
         self._answer.setProperty("kind", "stop")
         self._answer.setObjectName("answer")
         self._answer.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        for action in (self._new, self._replies, self._mute, self._answer_action, self._open_settings, self._help):
+        for action in (
+            self._new, self._replies, self._open_history, self._find, self._mute, self._answer_action,
+            self._open_settings, self._help,
+        ):  # fmt: skip
             self.addAction(action)
         self.addAction(self._quit)
         self.addActions(self._composer.actions_for_window)
@@ -625,6 +694,7 @@ class MainWindow(QMainWindow):
 
     def _talk_clicked(self) -> None:
         """Take the press of assistive technology, and hands-free that of the space bar."""
+        self._connect_history()
         if self._mode is TalkMode.TALK:
             self._talk_key.toggle(Hold.ASSISTIVE)
         else:
@@ -632,7 +702,58 @@ class MainWindow(QMainWindow):
 
     def _show_spent(self) -> None:
         """Show the sum where there is room for it; it stands in the menu as well."""
-        self._spent.setVisible(bool(self._spent.text()) and self.width() >= self._theme.px(NARROW_PX))
+    def _connect_history(self) -> None:
+        self._open_history.triggered.connect(lambda _checked: self._toggle_history())
+        self._history_button.clicked.connect(lambda _checked: self._toggle_history())
+        self._find.triggered.connect(lambda _checked: self._search_history())
+        self.history.close_asked.connect(self._close_history)
+        self.history.new_conversation_asked.connect(self.new_conversation_asked)
+        self._pane.opened.connect(self._history_opened)
+        self._pane.width_chosen.connect(lambda width: self.history_resized.emit(self._pane.is_open, width))
+        self._past.back_asked.connect(self.show_present)
+        self._past.continue_asked.connect(self.history.continue_asked)
+        self._past.view.typed.connect(self._composer.type_on)
+        self._past.view.read_aloud_asked.connect(self.read_aloud_asked)
+        self._past.view.picture_opened.connect(lambda uri: PictureDialog(uri, self._theme, self).open())
+        # Whoever talks or writes does so in the present conversation, and wants to see it.
+        for signal in (self.talk_pressed, self.message_entered, self.new_conversation_asked):
+            signal.connect(lambda *_: self.show_present())
+
+    def _toggle_history(self) -> None:
+        if self._pane.is_open:
+            self._close_history()
+            return
+        self._pane.set_open(True)
+        self.history.take_focus()
+
+    def _search_history(self) -> None:
+        self._pane.set_open(True)
+        self.history.begin_search()
+
+    def _close_history(self) -> None:
+        had_focus = self.history.has_focus()
+        self._pane.set_open(False)
+        if had_focus:
+            self._talk.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _history_opened(self, is_open: bool) -> None:
+        self._history_button.setChecked(is_open)
+        if not self._pane.is_over:  # one that lies over the rest is not meant to stay
+            self.history_resized.emit(is_open, self._pane.side_px)
+        self.history.shown.emit(is_open)
+
+    def _fit_words(self, width: int) -> None:
+        """Let words give way to icons where it is narrow."""
+        self._modes.set_compact(width < self._theme.px(NARROW_PX))
+        self._voice.set_compact(width < self._theme.px(NARROW_PX))
+        self._show_spent()
+        self._show_status()
+
+    def _room(self) -> int:
+        """Return how wide the window is beside the history."""
+        return self._pane.main_px
+
+        self._spent.setVisible(bool(self._spent.text()) and self._room() >= self._theme.px(NARROW_PX))
 
     def _stop_by_key(self) -> None:
         if self._composer.has_errand:
@@ -646,8 +767,12 @@ class MainWindow(QMainWindow):
         self._title.setText(self._subject or name or PRODUCT)
         self._subtitle.setText(" · ".join(part for part in (LINK_WORDS[self._link], who, note) if part))
         self._link_button.setAccessibleName(self._subtitle.text())
+        elif self.history.has_focus():
+            self.history.step_back()
         self._link_button.setAccessibleDescription("Opens what is known of the connection")
         self._connection.show_link(self._link, name)
+        elif self._past.number is not None:
+            self.show_present()
         what = self._subject or name
         self.setWindowTitle(f"{PRODUCT} – {what}" if what else PRODUCT)
 
@@ -658,7 +783,7 @@ class MainWindow(QMainWindow):
             words = LINK_WORDS[self._link]
         elif self._turn is Turn.IDLE and self._mode is not TalkMode.TALK:
             words = "Muted: nothing you say is sent" if self._muted else "The microphone is open"
-        elif self._turn is Turn.IDLE and self.width() >= self._theme.px(NARROW_PX):
+        elif self._turn is Turn.IDLE and self._room() >= self._theme.px(NARROW_PX):
             words = f"{words} · hold {self._key_name} anywhere in this window"
         elif self._stop.isEnabled():
             words = f"{words} · Esc stops"
@@ -678,6 +803,11 @@ class MainWindow(QMainWindow):
         self._mute.setIcon(theme.icon("mic-off"))
         self._stop.setIcon(theme.icon("square"))
         self._stop.setIconSize(QSize(theme.px(20), theme.px(20)))
+        self._history_button.setIcon(theme.icon("panel-left"))
+        self._history_button.setIconSize(QSize(theme.px(20), theme.px(20)))
+        self._history_button.setFixedSize(theme.px(36), theme.px(36))
+        self._open_history.setIcon(theme.icon("history"))
+        self._find.setIcon(theme.icon("search"))
         self._stop.setFixedSize(theme.px(HEIGHT_PX - 8), theme.px(HEIGHT_PX - 8))
         self._new.setIcon(theme.icon("message-square-plus"))
         self._open_settings.setIcon(theme.icon("settings"))
@@ -788,6 +918,8 @@ class _HelpDialog(QDialog):
             (native("Ctrl+Q"), "Close"),
         )
         grid = QGridLayout()
+            (native("Ctrl+H"), "History: what was said before"),
+            (native(standard.Find), "Search what was said"),
         grid.setHorizontalSpacing(theme.px(6 * GRID))
         grid.setVerticalSpacing(theme.px(2 * GRID))
         grid.setColumnStretch(1, 1)

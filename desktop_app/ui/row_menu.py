@@ -31,14 +31,20 @@ class RowMenu(QMenu):
     forget_asked = Signal(tuple)
     """Item ids."""
 
-    def __init__(self, entries: Sequence[Entry], marked: str, theme: Theme, parent: QWidget) -> None:
-        """Offer what can be done with `entries`; `marked` is the text that is selected, if any."""
+    def __init__(
+        self, entries: Sequence[Entry], marked: str, theme: Theme, parent: QWidget, *, read_only: bool = False
+    ) -> None:
+        """Offer what can be done with `entries`; `marked` is the text that is selected, if any.
+
+        `read_only`: they are of a conversation that is over, and no server knows them.
+        """
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setAccessibleName("What to do with it")
         self._theme = theme
         self._entries = tuple(entries)
         self._marked = marked
+        self._read_only = read_only
         self._ids = tuple(entry.item_id for entry in entries if entry.role in ABOUT_ROLES)
         self._add_actions()
 
@@ -57,6 +63,8 @@ class RowMenu(QMenu):
         self.addSeparator()
         aloud = self._add("Read aloud", "volume-2", lambda: self.read_aloud_asked.emit(text))
         aloud.setEnabled(bool(text))
+        if self._read_only:
+            return
         number = f"these {len(self._ids)}" if several else "this"
         about = self._add(
             f"Ask about {number} only…", "message-circle-question-mark", lambda: self.about_asked.emit(self._ids)
@@ -80,7 +88,7 @@ class RowMenu(QMenu):
                 "Save what the server heard…", "download", lambda: self.server_copy_asked.emit(entry.item_id)
             )
             save.setEnabled(entry.status is not EntryStatus.IN_PROGRESS)
-        elif entry.text:
+        if entry.text and entry.status is not EntryStatus.IN_PROGRESS:
             self._add("Edit and send again…", "pencil", lambda: self.edit_asked.emit(entry.item_id, entry.text))
 
     def _add(self, words: str, icon: str, do: Callable[[], object]) -> QAction:

@@ -391,6 +391,7 @@ def _style_sheet(theme: Theme) -> str:
         background: {p.surface}; border: {px(1)}px solid {p.error}; border-radius: {px(10)}px; }}
     QFrame[kind="popover"] {{ background: {p.surface}; border: {px(1)}px solid {p.edge}; }}
     QFrame[kind="strip"] {{ background: {p.accent_tint}; border: none; }}
+    QWidget[kind="side"] {{ background: {p.window}; }}
     QListView {{ background: {p.window}; border: none; outline: none; }}
     QScrollArea {{ background: transparent; border: none; }}
 

@@ -92,10 +92,14 @@ class TranscriptView(QListView):
     picture_opened = Signal(str)
     """A data URI."""
 
-    def __init__(self, model: TranscriptModel, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, model: TranscriptModel, theme: Theme, parent: QWidget | None = None, *, read_only: bool = False
+    ) -> None:
+        """`read_only`: it is about what is over; of the menu, what can be done with words is left."""
         super().__init__(parent)
         self._theme = theme
         self._transcript = model
+        self._read_only = read_only
         self._delegate = EntryDelegate(theme)
         self._stack = RowStack()
         self._laid_out_width = -1
@@ -169,6 +173,22 @@ class TranscriptView(QListView):
         """Go to the end and stay there."""
         self._follows = True
         self._settle()
+
+    def go_to(self, row: int, *, marked: bool) -> None:
+        """Bring a row into sight, its beginning not below the middle; `marked`: select it, too."""
+        self._follows = False
+        self._mark = None
+        self.clearSelection()
+        if not self._transcript.rowCount():
+            return
+        index = self._transcript.index(row)
+        self._settle()
+        flag = QItemSelectionModel.SelectionFlag
+        self.selectionModel().setCurrentIndex(index, flag.ClearAndSelect if marked else flag.NoUpdate)
+        for _ in range(3):  # measuring on the way moves it
+            above = max(0, self._stack.top(row) - self.viewport().height() // 3) if row else 0
+            self.verticalScrollBar().setValue(above)
+            self._settle()
 
     def set_empty_text(self, headline: str, body: str) -> None:
         """Set what stands here before anything was said."""
@@ -630,7 +650,7 @@ class TranscriptView(QListView):
             rows, marked = [index.row()], False
         text = self.selected_text() if marked and len(rows) == 1 else ""
         entries = [self._transcript.entry(row) for row in rows]
-        menu = RowMenu(entries, text, self._theme, self)
+        menu = RowMenu(entries, text, self._theme, self, read_only=self._read_only)
         menu.copy_asked.connect(self.copy if len(rows) > 1 or text else lambda: self._copy_row(index.row()))
         menu.copy_all_asked.connect(self._copy_all)
         menu.action_asked.connect(self.action_asked)

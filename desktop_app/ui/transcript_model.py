@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
 from desktop_app.conversation.effects import Entry
@@ -48,6 +50,15 @@ class TranscriptModel(QAbstractListModel):
     def row_of(self, item_id: str) -> int | None:
         """Return the row of an item, if it is shown."""
         return self._rows.get(item_id)
+
+    def fill(self, entries: Sequence[Entry]) -> None:
+        """Show these and no others; of one item, what comes last."""
+        self.beginResetModel()
+        self._entries = list({entry.item_id: entry for entry in entries}.values())
+        self._rows.clear()
+        self._costs.clear()
+        self._number(0)
+        self.endResetModel()
 
     def upsert(self, entry: Entry, after: str | None) -> None:
         """Insert or replace an entry behind the item `after`; None: first, unknown: where it is, or last."""

@@ -37,6 +37,7 @@ from desktop_app.conversation.effects import (
     VoiceState,
 )
 from desktop_app.conversation.inputs import AsideKind
+from desktop_app.conversation.past import Hit, PastConversation, PastEntry
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.protocol.events import RateLimit
 from desktop_app.protocol.session_config import AudioConfig, AudioInput, ServerVad, SessionConfig
@@ -621,6 +622,121 @@ def focus_talk(window: MainWindow) -> None:
     window._talk.setFocus(Qt.FocusReason.TabFocusReason)
 
 
+DAY_S = 86_400
+
+
+def _pasts() -> list[PastConversation]:
+    """Return conversations of all kinds: pinned, cut off, without title, with much of it, from right to left."""
+    now = time()
+    begun = (
+        ("Calls between Lisbon and Berlin", "Time", 0.0, "present"),
+        ("Which train to take to Berlin before noon", "Travel", 0.1, ""),
+        ("", "", 0.13, "cut off"),
+        ("Birthday presents for Anna", "Presents", 1.0, ""),
+        (LONG, "Donaudampfschifffahrtsgesellschaft", 1.2, ""),
+        ("الوقت في القاهرة", "وقت", 2.0, ""),
+        ("<b>not bold</b> & <img src=x>", "<i>no</i>", 3.0, ""),
+        ("Recipe for lentil soup", "Cooking", 40.0, "pinned"),
+        ("The plan for the garden", "", 400.0, "pinned"),
+        *((f"Conversation of long ago, number {n}", "Talk" if n % 3 else "", 20.0 + 9 * n, "") for n in range(30)),
+    )
+    return [
+        PastConversation(
+            number,
+            now - days * DAY_S - 600,
+            now - days * DAY_S,
+            title,
+            topic,
+            opening="What is the weather going to be like at the coast?",
+            entries=8,
+            pinned=kind == "pinned",
+            cut_off=kind == "cut off",
+        )
+        for number, (title, topic, days, kind) in enumerate(begun)
+    ]
+
+
+def _history(window: MainWindow) -> list[PastConversation]:
+    titled(window)
+    pasts = _pasts()
+    window.history.show_conversations(pasts)
+    window.history.show_present(0)
+    window.show_history(is_open=True)
+    return pasts
+
+
+def history(window: MainWindow) -> None:
+    _history(window)
+    window.activateWindow()
+    QApplication.processEvents()
+    window.history.list.setFocus(Qt.FocusReason.TabFocusReason)
+    window.history.list.go_to(("conversation", 1, ""))
+
+
+def history_empty(window: MainWindow) -> None:
+    _ready(window)
+    window.show_history(is_open=True)
+
+
+def history_search(window: MainWindow) -> None:
+    pasts = _history(window)
+    window.history.field.setText("train")
+    window.history._search()
+    hits = [
+        Hit(
+            pasts[1],
+            "a3",
+            time(),
+            "…take the early train; otherwise the one at half past nine is emptier",
+            ((16, 21),),
+        ),
+        Hit(pasts[1], "u3", time(), "Shall I take the train or the plane?", ((17, 22),)),
+        Hit(pasts[5], "a9", time(), "القطار train الساعة الخامسة والنصف مساءً في القاهرة", ((7, 12),)),
+        Hit(pasts[4], "a9", time(), "x" * 90 + " train <b>tags</b> " + "y" * 90, ((91, 96),)),
+    ]
+    window.history.show_hits("train", hits)
+
+
+def history_nothing(window: MainWindow) -> None:
+    _history(window)
+    window.history.field.setText("zzz")
+    window.history._search()
+    window.history.show_hits("zzz", [])
+
+
+def history_menu(window: MainWindow) -> None:
+    _history(window)
+    QApplication.processEvents()
+    panel = window.history.list
+    index = panel.model().index(2, 0)
+    window.history._open_menu(window.history.model.row(index), panel.mapToGlobal(panel.visualRect(index).center()))  # type: ignore[arg-type]
+
+
+def history_rename(window: MainWindow) -> None:
+    _history(window)
+    QApplication.processEvents()
+    window.history.list.rename(("conversation", 1, ""))
+
+
+def history_delete(window: MainWindow) -> None:
+    pasts = _history(window)
+    window.activateWindow()
+    QApplication.processEvents()
+    window.history._ask(pasts[4])
+
+
+def past(window: MainWindow) -> None:
+    pasts = _history(window)
+    entries = [
+        _user(1, "Shall I take the train or the plane?"),
+        _answer(1, LONG),
+        _user(2, "And with two bags?", spoken=False),
+        Entry("a2", Role.ASSISTANT, ANSWER, EntryStatus.INTERRUPTED, spoken=True, heard_chars=40, heard_ms=2100),
+        *(_answer(n, ANSWER) if n % 2 else _user(n, "Question?") for n in range(5, 20)),
+    ]
+    window.show_past(pasts[1], [PastEntry(entry, time() - DAY_S) for entry in entries], "a2")
+
+
 SCENES: tuple[Callable[[MainWindow], None], ...] = (
     starting, fetching, ready, idle, opening, listening, thinking, speaking, interrupted, endings,
     long_texts, scripts, offline, notices, bug, typing, attached, dropping, attach_menu, selected,
@@ -631,6 +747,7 @@ SCENES: tuple[Callable[[MainWindow], None], ...] = (
     settings_nothing, connection, connection_lost,
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
+    history, history_empty, history_search, history_nothing, history_menu, history_rename, history_delete, past,
 )  # fmt: skip
 
 

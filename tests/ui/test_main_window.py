@@ -184,7 +184,7 @@ def test_tab_goes_round_through_everything(window: MainWindow) -> None:
     QTest.keyClicks(widget(window, "message"), "x")
     widget(window, "transcript").setFocus()
     order = ["transcript"]
-    for _ in range(10):
+    for _ in range(11):
         QTest.keyClick(focused(), Qt.Key.Key_Tab)
         order.append(focused().objectName())
     assert order == [
@@ -196,6 +196,7 @@ def test_tab_goes_round_through_everything(window: MainWindow) -> None:
         "talk",
         "stop",
         "mode",
+        "history",
         "link",
         "voice",
         "menu",
