@@ -170,10 +170,10 @@ class MainWindow(QMainWindow):
     """The `SessionConfig` that is in force or asked for; a refused setting was put back in it."""
     notice_acted = Signal(object)
     """The button of a notice was pressed that only the program can act on."""
-    consent_given = Signal(str, bool, bool)
-    """The call id, whether it may run, and whether this tool need not ask again."""
     history_resized = Signal(bool, int)
     """The history panel was opened, closed or widened: whether it is open, and its width in unscaled pixels."""
+    consent_given = Signal(str, bool, bool)
+    """The call id, whether it may run, and whether this tool need not ask again."""
     closing = Signal()
     """The user closed the window; it is hidden. Emitted once."""
     first_painted = Signal()
@@ -189,9 +189,9 @@ class MainWindow(QMainWindow):
         self._link = Link.CONNECTING
         self._endpoint = ("", "")
         self._subject = ""
+        self._session_id = ""
         self._was_painted = False
         self._has_closed = False
-        self._session_id = ""
         self.setWindowTitle(PRODUCT)
         self.setWindowIcon(QIcon(theme.mark(128)))
         self.setAcceptDrops(True)
@@ -203,13 +203,13 @@ class MainWindow(QMainWindow):
         """Everything about settings that goes up and comes down."""
         self.transcript = TranscriptModel()
         self._view = TranscriptView(self.transcript, theme)
-        self._notices = NoticesBar(theme)
-        self._asides = Asides(self._notices, theme)
         self.history = HistoryPanel(theme)
         """The conversations of before: what is done with them goes up, what there is comes down."""
         self._past = PastView(theme)
         self._shown = QStackedWidget()
         self._history_button = QToolButton()
+        self._notices = NoticesBar(theme)
+        self._asides = Asides(self._notices, theme)
         self._consents = Consents(self._notices, theme)
         self._composer = Composer(theme)
         self._screenshot = Screenshot(self, theme)
@@ -257,9 +257,9 @@ class MainWindow(QMainWindow):
         self.transcript.clear()
         self._asides.close_all()
         self.show_title("", "")
+        self.show_present()
 
     def show_turn(self, turn: Turn) -> None:
-        self.show_present()
         """Show whose move it is."""
         self._turn = turn
         self._talk.show_turn(turn)
@@ -318,6 +318,9 @@ class MainWindow(QMainWindow):
     def show_connection(self, info: ConnectionInfo) -> None:
         """Show what is known of the session; another one has what waited for it."""
         self._connection.show_info(info)
+        if info.session_id != self._session_id:
+            self._session_id = info.session_id
+            self.settings.session_began()
 
     def show_aside(self, state: AsideState) -> None:
         """Insert or replace an answer beside the conversation, by its number."""
@@ -325,21 +328,11 @@ class MainWindow(QMainWindow):
 
     def show_title(self, title: str, topic: str) -> None:
         """Show what the conversation is about."""
-        if info.session_id != self._session_id:
-            self._session_id = info.session_id
-            self.settings.session_began()
         self._subject = title
         self._topic.setText(topic)
         self._topic.setVisible(bool(topic))
         self._show_endpoint()
 
-    def add_image(self, data_uri: str, name: str) -> None:
-        """Attach a picture to what is being written: a data URI, PNG or JPEG, scaled to what is sent."""
-        self._composer.add_image(data_uri, name)
-
-    def show_cost(self, item_id: str, text: str) -> None:
-        """Say what an answer cost; shown with the mouse or the keys on it."""
-        self.transcript.set_cost(item_id, text)
     def show_past(self, past: PastConversation, entries: Sequence[PastEntry], item_id: str = "") -> None:
         """Show an old conversation, at the row of an item or from its beginning; the present one goes on."""
         self._shown.setCurrentWidget(self._past)
@@ -374,14 +367,21 @@ class MainWindow(QMainWindow):
             self._pane.set_width(width)
         self._pane.set_open(is_open and not self._pane.is_over)
 
+    def add_image(self, data_uri: str, name: str) -> None:
+        """Attach a picture to what is being written: a data URI, PNG or JPEG, scaled to what is sent."""
+        self._composer.add_image(data_uri, name)
 
-    def show_spending(self, conversation: str, day: str) -> None:
-        """Say what the conversation and the day came to."""
-        self._spending.setVisible(True)
     def add_sound(self, recording: Recording) -> None:
         """Attach a sound file to what is being written."""
         self._composer.add_sound(recording)
 
+    def show_cost(self, item_id: str, text: str) -> None:
+        """Say what an answer cost; shown with the mouse or the keys on it."""
+        self.transcript.set_cost(item_id, text)
+
+    def show_spending(self, conversation: str, day: str) -> None:
+        """Say what the conversation and the day came to."""
+        self._spending.setVisible(True)
         self._spending.setText(f"Spent: {conversation} here, {day} today")
         self._spent.setText(conversation)
         self._spent.setToolTip(f"This conversation: {conversation}. Today: {day}.")
@@ -477,6 +477,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._pane)
         self._notices.tab_after = self._view
         order = (
+            *self.history.stops,
+            *self._past.stops,
             self._view,
             *self._composer.stops,
             self._talk,
@@ -484,8 +486,7 @@ class MainWindow(QMainWindow):
             self._stop,
             self._modes,
             self._spent,
-            *self.history.stops,
-            *self._past.stops,
+            self._history_button,
             self._link_button,
             self._voice,
             self._menu_button,
@@ -493,13 +494,18 @@ class MainWindow(QMainWindow):
         for first, second in pairwise(order):
             QWidget.setTabOrder(first, second)
 
-            self._history_button,
     def _header(self) -> QWidget:
         px = self._theme.px
         header = QWidget()
         row = QHBoxLayout(header)
         row.setContentsMargins(px(2 * GRID), px(2 * GRID), px(2 * GRID), px(2 * GRID))
         row.setSpacing(px(GRID))
+        self._history_button.setCheckable(True)
+        self._history_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._history_button.setAccessibleName("History")
+        self._history_button.setToolTip("History (Ctrl+H)")
+        self._history_button.setProperty("kind", "switch")
+        self._history_button.setObjectName("history")
         mark = QLabel()
         mark.setPixmap(self._theme.mark(32))
         mark.setScaledContents(True)
@@ -507,12 +513,6 @@ class MainWindow(QMainWindow):
         self._title.setProperty("strong", "true")
         self._subtitle.setProperty("tone", "muted")
         self._subtitle.setProperty("scale", "caption")
-        self._history_button.setCheckable(True)
-        self._history_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._history_button.setAccessibleName("History")
-        self._history_button.setToolTip("History (Ctrl+H)")
-        self._history_button.setProperty("kind", "switch")
-        self._history_button.setObjectName("history")
         self._topic.setTextFormat(Qt.TextFormat.PlainText)
         self._topic.setProperty("kind", "chip")
         self._topic.setAccessibleDescription("What the conversation is about")
@@ -527,6 +527,7 @@ class MainWindow(QMainWindow):
         words.setSpacing(0)
         words.addLayout(heading)
         words.addWidget(self._link_button)
+        row.addWidget(self._history_button)
         row.addWidget(mark)
         row.addSpacing(px(2 * GRID))
         row.addLayout(words, 1)
@@ -534,7 +535,6 @@ class MainWindow(QMainWindow):
         row.addWidget(self._menu_button)
         return header
 
-        row.addWidget(self._history_button)
     def _dock(self) -> QWidget:
         """Return the lower part: notices, the line, the talk button, the state in words."""
         px = self._theme.px
@@ -594,6 +594,11 @@ class MainWindow(QMainWindow):
         self._replies = self._menu.addAction("Suggest replies")
         self._replies.setShortcut(QKeySequence("Ctrl+J"))
         self._menu.addSeparator()
+        self._open_history = self._menu.addAction("History")
+        self._open_history.setShortcut(QKeySequence("Ctrl+H"))
+        self._find = self._menu.addAction("Search what was said")
+        self._find.setShortcut(QKeySequence.StandardKey.Find)
+        self._menu.addSeparator()
         self._mute = self._menu.addAction("Mute the microphone")
         self._mute.setCheckable(True)
         self._mute.setShortcut(QKeySequence("Ctrl+M"))
@@ -601,11 +606,6 @@ class MainWindow(QMainWindow):
         self._spending = self._menu.addAction("")
         self._spending.setEnabled(False)
         self._spending.setVisible(False)
-        self._open_history = self._menu.addAction("History")
-        self._open_history.setShortcut(QKeySequence("Ctrl+H"))
-        self._find = self._menu.addAction("Search what was said")
-        self._find.setShortcut(QKeySequence.StandardKey.Find)
-        self._menu.addSeparator()
         self._open_settings = self._menu.addAction("Settings…")
         self._open_settings.setShortcut(QKeySequence("Ctrl+,"))
         self._help = self._menu.addAction("Keys and about")
@@ -685,6 +685,7 @@ class MainWindow(QMainWindow):
         self._notices.acted.connect(self.notice_acted)
         self._notices.new_conversation_asked.connect(self.new_conversation_asked)
         self._new.triggered.connect(self.new_conversation_asked)
+        self._connect_history()
         self._open_settings.triggered.connect(lambda _checked: self.settings.open(""))
         self._spent.clicked.connect(self.settings.open_costs)
         self.settings.voice_chosen.connect(self.voice_chosen)
@@ -692,16 +693,6 @@ class MainWindow(QMainWindow):
         self._quit.triggered.connect(self.close)
         self._theme.changed.connect(self._restyle)
 
-    def _talk_clicked(self) -> None:
-        """Take the press of assistive technology, and hands-free that of the space bar."""
-        self._connect_history()
-        if self._mode is TalkMode.TALK:
-            self._talk_key.toggle(Hold.ASSISTIVE)
-        else:
-            self.muted_chosen.emit(not self._muted)
-
-    def _show_spent(self) -> None:
-        """Show the sum where there is room for it; it stands in the menu as well."""
     def _connect_history(self) -> None:
         self._open_history.triggered.connect(lambda _checked: self._toggle_history())
         self._history_button.clicked.connect(lambda _checked: self._toggle_history())
@@ -753,13 +744,26 @@ class MainWindow(QMainWindow):
         """Return how wide the window is beside the history."""
         return self._pane.main_px
 
+    def _talk_clicked(self) -> None:
+        """Take the press of assistive technology, and hands-free that of the space bar."""
+        if self._mode is TalkMode.TALK:
+            self._talk_key.toggle(Hold.ASSISTIVE)
+        else:
+            self.muted_chosen.emit(not self._muted)
+
+    def _show_spent(self) -> None:
+        """Show the sum where there is room for it; it stands in the menu as well."""
         self._spent.setVisible(bool(self._spent.text()) and self._room() >= self._theme.px(NARROW_PX))
 
     def _stop_by_key(self) -> None:
         if self._composer.has_errand:
             self._composer.end_errand()
+        elif self.history.has_focus():
+            self.history.step_back()
         elif self._stop.isEnabled():
             self.stop_pressed.emit()
+        elif self._past.number is not None:
+            self.show_present()
 
     def _show_endpoint(self) -> None:
         name, note = self._endpoint
@@ -767,12 +771,8 @@ class MainWindow(QMainWindow):
         self._title.setText(self._subject or name or PRODUCT)
         self._subtitle.setText(" · ".join(part for part in (LINK_WORDS[self._link], who, note) if part))
         self._link_button.setAccessibleName(self._subtitle.text())
-        elif self.history.has_focus():
-            self.history.step_back()
         self._link_button.setAccessibleDescription("Opens what is known of the connection")
         self._connection.show_link(self._link, name)
-        elif self._past.number is not None:
-            self.show_present()
         what = self._subject or name
         self.setWindowTitle(f"{PRODUCT} – {what}" if what else PRODUCT)
 
@@ -794,6 +794,11 @@ class MainWindow(QMainWindow):
 
     def _restyle(self) -> None:
         theme = self._theme
+        self._history_button.setIcon(theme.icon("panel-left"))
+        self._history_button.setIconSize(QSize(theme.px(20), theme.px(20)))
+        self._history_button.setFixedSize(theme.px(36), theme.px(36))
+        self._open_history.setIcon(theme.icon("history"))
+        self._find.setIcon(theme.icon("search"))
         self._menu_button.setIcon(theme.icon("ellipsis"))
         self._menu_button.setIconSize(QSize(theme.px(20), theme.px(20)))
         self._menu_button.setFixedSize(theme.px(36), theme.px(36))
@@ -803,11 +808,6 @@ class MainWindow(QMainWindow):
         self._mute.setIcon(theme.icon("mic-off"))
         self._stop.setIcon(theme.icon("square"))
         self._stop.setIconSize(QSize(theme.px(20), theme.px(20)))
-        self._history_button.setIcon(theme.icon("panel-left"))
-        self._history_button.setIconSize(QSize(theme.px(20), theme.px(20)))
-        self._history_button.setFixedSize(theme.px(36), theme.px(36))
-        self._open_history.setIcon(theme.icon("history"))
-        self._find.setIcon(theme.icon("search"))
         self._stop.setFixedSize(theme.px(HEIGHT_PX - 8), theme.px(HEIGHT_PX - 8))
         self._new.setIcon(theme.icon("message-square-plus"))
         self._open_settings.setIcon(theme.icon("settings"))
@@ -909,6 +909,8 @@ class _HelpDialog(QDialog):
             (native(standard.Open), "Attach a picture or a sound file"),
             (native("Ctrl+Shift+S"), "Attach a screenshot of a region"),
             (native(standard.New), "New conversation"),
+            (native("Ctrl+H"), "History: what was said before"),
+            (native(standard.Find), "Search what was said"),
             (native("Ctrl+,"), "Settings"),
             (native("Menu"), "What to do with a row"),
             (native("Return"), "Use a row: its button, call or picture"),
@@ -918,8 +920,6 @@ class _HelpDialog(QDialog):
             (native("Ctrl+Q"), "Close"),
         )
         grid = QGridLayout()
-            (native("Ctrl+H"), "History: what was said before"),
-            (native(standard.Find), "Search what was said"),
         grid.setHorizontalSpacing(theme.px(6 * GRID))
         grid.setVerticalSpacing(theme.px(2 * GRID))
         grid.setColumnStretch(1, 1)
