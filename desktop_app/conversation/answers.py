@@ -181,6 +181,13 @@ class Answers:
             Entry(item.id, role, words, status, spoken=spoken, commentary=commentary, images=images)
         )
 
+    def item_ends(self, item: Item) -> None:
+        """Take `conversation.item.done`, which does not say whose item it is."""
+        for response_id, brought in self._brought.items():
+            if item.id in brought and self._responses.is_silenced(response_id):
+                return  # a cancel that crossed with the end: `response.done` tells what becomes of it
+        self.item_done(item)
+
     def item_done(self, item: Item) -> None:
         """Take an item that is final; this never moves it."""
         self._tools.show_item(item, final=True)
@@ -213,9 +220,9 @@ class Answers:
         if foreign:
             return
         status, remark = _verdict(response)
-        if silenced and status is not EntryStatus.COMPLETED:
-            status, remark = EntryStatus.INTERRUPTED, ""  # whatever the server calls it
         completed = status is EntryStatus.COMPLETED
+        if silenced:
+            status, remark = EntryStatus.INTERRUPTED, ""  # whatever the server calls it
         for item in output:
             if completed and not silenced:
                 self.item_added(item, None)

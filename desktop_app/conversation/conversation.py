@@ -727,7 +727,7 @@ class Conversation:
                 self._messages.echoed(event.item)
                 self._answers.item_added(event.item, event.previous_item_id or None)
             case events.ConversationItemDone():
-                self._answers.item_done(event.item)
+                self._answers.item_ends(event.item)
             case events.ConversationItemDeleted():
                 self._transcript.remove(event.item_id)
             case events.ConversationItemRetrieved():
