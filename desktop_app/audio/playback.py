@@ -13,20 +13,30 @@ gets silence meanwhile; nothing is lost and silence is never counted.
 frame of its block will leave the DAC. A frame is heard when that time has passed: positions follow the
 device's own clock, so late starts and stalls move nothing. The ledger says which positions are whose.
 
+A device that is lost is replaced by another, maybe of another format: the audio is kept as it came, too, and is
+converted anew from a little before what was heard, so that the filter is warm and there is no click.
+
 Pure: no device, no clock; every method is told the time, in seconds of any monotonic clock.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from desktop_app.audio.pcm import WIRE, Converter, Format
 from desktop_app.conversation.inputs import Heard, PlaybackFinished, PlaybackStarted
 from desktop_app.protocol.items import PartId
 
 Progress = PlaybackStarted | PlaybackFinished
+
+LEAD_MS = 20
+"""What a filter is fed before the first sample that counts: longer than it remembers."""
+
+KEPT_MS = 250
+"""What is kept of audio that was heard, for `LEAD_MS` and the rounding to whole frames of both rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +57,13 @@ class _Part:
 
     part: PartId
     converter: Converter
-    pcm: bytearray = field(default_factory=bytearray)
-    """The audio in the device's format, without the first `forgotten` frames."""
+    pcm: bytearray
+    """The audio in the device's format, without the first `forgotten` frames; for the wire's own, `wire` itself."""
+    wire: bytearray
+    """The audio as it came, without the first `wire_forgotten` samples."""
+    wire_forgotten: int = 0
+    half: bytes = b""
+    """Half a sample, waiting for the other."""
     forgotten: int = 0
     received: int = 0
     taken: int = 0
@@ -62,7 +77,7 @@ class _Part:
     @property
     def waiting(self) -> int:
         """Frames not yet handed to the device."""
-        return self.received - self.taken
+        return max(0, self.received - self.taken)
 
 
 @dataclass(slots=True)
@@ -103,11 +118,15 @@ class PlaybackBuffer:
         """Append audio of the wire's format; half a sample at the end is kept for the next call."""
         entry = self._parts.get(part)
         if entry is None:
-            entry = _Part(part, Converter(WIRE, self._device))
+            entry = self._new_part(part)
         entry.wire_bytes += len(pcm)
-        converted = entry.converter.feed(pcm)  # outside the lock: the callback must not wait for a filter
+        whole = entry.half + pcm
+        entry.half = whole[len(whole) & ~1 :]
+        whole = whole[: len(whole) & ~1]
+        converted = entry.converter.feed(whole)  # outside the lock: the callback must not wait for a filter
         with self._lock:
             self._parts[part] = entry
+            entry.wire += whole
             self._append(entry, converted, now)
 
     def end(self, part: PartId, now: float) -> tuple[Progress, ...]:
@@ -190,10 +209,15 @@ class PlaybackBuffer:
 
     # --- inside, with the lock held -------------------------------------------------------------
 
+    def _new_part(self, part: PartId) -> _Part:
+        wire = bytearray()
+        return _Part(part, Converter(WIRE, self._device), wire if self._device == WIRE else bytearray(), wire)
+
     def _append(self, entry: _Part, pcm: bytes, now: float) -> None:
         if pcm and self._holding and self._first_at is None:
             self._first_at = now
-        entry.pcm += pcm
+        if entry.pcm is not entry.wire:
+            entry.pcm += pcm
         entry.received += len(pcm) // self._device.frame_bytes
 
     def _head(self) -> _Part | None:
@@ -275,13 +299,12 @@ class PlaybackBuffer:
     def _settle(self, now: float) -> tuple[Progress, ...]:
         """Take out the parts that were heard to their end; forget audio that was heard."""
         self._advance(now)
-        finished = [e.part for e in self._parts.values() if e.complete and e.heard == e.received]
+        finished = [e.part for e in self._parts.values() if e.complete and e.heard >= e.received]
         for part in finished:
             del self._parts[part]
         for entry in self._parts.values():
             if entry.heard - entry.forgotten > self._device.rate_hz:
-                del entry.pcm[: (entry.heard - entry.forgotten) * self._device.frame_bytes]
-                entry.forgotten = entry.heard
+                _forget(entry, self._device)
         return tuple(PlaybackFinished(part) for part in finished)
 
     def _heard_of(self, entry: _Part) -> Heard:
@@ -299,13 +322,31 @@ class PlaybackBuffer:
         self._hold(stalled=False)
 
 
+def _forget(entry: _Part, device: Format) -> None:
+    """Give back the memory of what was heard, but for the last `KEPT_MS`."""
+    frames = entry.heard - KEPT_MS * device.rate_hz // 1000 - entry.forgotten
+    del entry.pcm[: frames * device.frame_bytes]
+    entry.forgotten += frames
+    if entry.pcm is entry.wire:
+        entry.wire_forgotten = entry.forgotten
+        return
+    samples = entry.heard * WIRE.rate_hz // device.rate_hz - KEPT_MS * WIRE.rate_hz // 1000 - entry.wire_forgotten
+    del entry.wire[: samples * WIRE.frame_bytes]
+    entry.wire_forgotten += samples
+
+
 def _reformat(entry: _Part, old: Format, new: Format) -> None:
-    unheard = bytes(entry.pcm[(entry.heard - entry.forgotten) * old.frame_bytes :])
-    if not entry.complete:
-        unheard += entry.converter.finish()
-    converter = Converter(old, new)
-    entry.pcm = bytearray(converter.feed(unheard) + converter.finish())
-    entry.heard = entry.heard * new.rate_hz // old.rate_hz
-    entry.taken = entry.forgotten = entry.heard
-    entry.received = entry.heard + len(entry.pcm) // new.frame_bytes
+    """Convert what came anew, from the last `LEAD_MS` before what was heard."""
+    at = entry.heard * WIRE.rate_hz // old.rate_hz
+    step = WIRE.rate_hz // math.gcd(WIRE.rate_hz, new.rate_hz)  # so many samples are whole frames of the device
+    begin = max(0, at - LEAD_MS * WIRE.rate_hz // 1000) // step * step
+    begin = max(begin, -(-entry.wire_forgotten // step) * step)
     entry.converter = Converter(WIRE, new)
+    entry.heard = entry.taken = at * new.rate_hz // WIRE.rate_hz
+    if new == WIRE:
+        entry.pcm, entry.forgotten = entry.wire, entry.wire_forgotten
+    else:
+        pcm = entry.converter.feed(bytes(entry.wire[(begin - entry.wire_forgotten) * WIRE.frame_bytes :]))
+        entry.pcm = bytearray(pcm + entry.converter.finish() if entry.complete else pcm)
+        entry.forgotten = begin * new.rate_hz // WIRE.rate_hz
+    entry.received = entry.forgotten + len(entry.pcm) // new.frame_bytes

@@ -2,10 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_app.audio.pcm import WIRE, Converter, Format, Samples, average_channels, level, repeat_channels
+from desktop_app.audio.pcm import (
+    QUALITY,
+    WIRE,
+    Converter,
+    Format,
+    Samples,
+    average_channels,
+    level,
+    repeat_channels,
+)
 
 
 def tone(rate_hz: int, seconds: float, hertz: float = 440, peak: int = 10_000) -> Samples:
@@ -45,6 +55,25 @@ def test_resampling_in_pieces_has_no_seams(rate_hz: int, size: int) -> None:
     # The ends ring; within, a seam would stand out by hundreds.
     middle = slice(500, 23_500)
     assert np.abs(got[middle] - wanted[middle]).max() < 60
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("channels", [1, 2, 4, 6, 8])
+def test_pieces_of_any_size_are_what_one_go_makes(rate_hz: int, channels: int) -> None:
+    device = Format(rate_hz, channels)
+    whole = repeat_channels(tone(rate_hz, 0.4), channels).tobytes()
+    sizes = np.random.default_rng(rate_hz).integers(1, 4000, 10_000)
+    converter, out, at = Converter(device, WIRE), b"", 0
+    for size in sizes:
+        out += converter.feed(whole[at : at + size])
+        at += size
+        if at >= len(whole):
+            break
+    got = np.frombuffer(out + converter.finish(), "<i2").astype(int)
+    wanted = soxr.resample(tone(rate_hz, 0.4), rate_hz, 24_000, quality=QUALITY).astype(int)
+    assert len(got) == pytest.approx(len(wanted), abs=2), "nothing is left in the filter"
+    length = min(len(got), len(wanted))
+    assert np.abs(got[:length] - wanted[:length]).max() <= 2
 
 
 def test_there_and_back_keeps_time() -> None:

@@ -196,6 +196,45 @@ def test_going_on_with_a_device_of_another_format_keeps_the_count() -> None:
     assert buffer.heard(1.050) == (Heard(A, 200),)
 
 
+@pytest.mark.parametrize("formats", [[(48_000, 2)], [(44_100, 1)], [(16_000, 4), (24_000, 1), (44_100, 6)]])
+def test_a_tone_goes_on_with_other_devices_without_a_click(formats: list[tuple[int, int]]) -> None:
+    at = np.arange(24_000) / 24_000
+    tone = np.rint(10_000 * np.sin(2 * np.pi * 440 * at)).astype("<i2").tobytes()
+    buffer = PlaybackBuffer()
+    for begin in range(0, 12_000, 4_800):
+        buffer.add(A, tone[begin : begin + 4_800], 0)  # the rest comes later, on another device
+    now, heard, rest = 0.0, 0, tone[14_400:]
+    for rate_hz, channels in [(24_000, 1), *formats]:
+        device = Format(rate_hz, channels)
+        buffer.move_to(device)
+        out = bytearray(rate_hz // 20 * device.frame_bytes)
+        buffer.fill(memoryview(out), now, now)
+        if rest:
+            buffer.add(A, rest, now)
+            buffer.end(A, now)
+            rest = b""
+        wanted = 10_000 * np.sin(2 * np.pi * 440 * (heard / 1000 + np.arange(rate_hz // 20) / rate_hz))
+        got = np.frombuffer(bytes(out), "<i2").reshape(-1, channels)
+        assert (got == got[:, :1]).all()
+        assert np.abs(got[:, 0] - wanted).max() < 120  # a click would be thousands
+        now, heard = now + 0.03, heard + 30
+        buffer.rewind(now)
+        assert heard_ms(buffer, now) == [heard]
+        now += 1
+
+
+def test_what_the_filter_holds_back_is_heard_at_the_end_of_a_part() -> None:
+    device = Format(44_100, 2)
+    buffer = PlaybackBuffer(device)
+    buffer.add(A, b"".join(np.full(24 * 50, 5_000, "<i2").tobytes() for _ in range(2)), 0)
+    buffer.end(A, 0)
+    out = bytearray(44_100 * 4 // 5)
+    buffer.fill(memoryview(out), 0, 0)
+    left = np.frombuffer(bytes(out), "<i2").reshape(-1, 2)[:, 0]
+    assert np.flatnonzero(np.abs(left) > 2_000)[-1] == pytest.approx(4410, abs=3)
+    assert buffer.fill(memoryview(bytearray(4)), 0.11, 0.2) == (PlaybackFinished(A),)
+
+
 # --- when it may sound --------------------------------------------------------------------------
 
 
