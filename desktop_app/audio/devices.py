@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -64,6 +65,8 @@ class Devices:
 
     inputs: tuple[Device, ...] = ()
     outputs: tuple[Device, ...] = ()
+    moves_streams: bool = False
+    """A sound server looks after them: a stream whose device goes is moved to another, without a gap."""
 
     def of(self, direction: Direction) -> tuple[Device, ...]:
         """Return the devices of a direction."""
@@ -160,22 +163,46 @@ def has_pulse(listed: Sequence[Mapping[str, Any]]) -> bool:
     return sys.platform == "linux" and any(device["name"] == "pulse" for device in listed)
 
 
+ENVIRONMENT = threading.Lock()
+"""Held while variables are set for a moment, and while a thread connects to the server, which reads them: in C, a
+variable that is read while another is set may be read from freed memory."""
+
+
+def connected_pulse() -> Any:
+    """Return a connection to the sound server, a `pulsectl.Pulse` to be closed; raises PulseError or OSError."""
+    import pulsectl
+
+    with ENVIRONMENT:
+        pulse = pulsectl.Pulse("parley-devices", connect=False)
+        try:
+            # The library waits a time limit out even when it is connected long before, so this one is short.
+            pulse.connect(timeout=CONNECTED_WITHIN_S)
+        except BaseException:
+            pulse.close()
+            raise
+    return pulse
+
+
 def pulse_devices() -> Devices | None:
     """Return the sound server's sinks and sources, or None if it does not answer."""
     import pulsectl
 
     try:
-        with pulsectl.Pulse("parley-devices", connect=False) as pulse:
-            # The library waits a time limit out even when it is connected long before, so this one is short.
-            pulse.connect(timeout=CONNECTED_WITHIN_S)
-            server = pulse.server_info()
-            sinks = pulse.sink_list()
-            sources = [source for source in pulse.source_list() if source.monitor_of_sink == NO_SOURCE]
+        with connected_pulse() as pulse:
+            return devices_of(pulse)
     except (pulsectl.PulseError, OSError):
         return None
+
+
+def devices_of(pulse: Any) -> Devices:
+    """Return the sinks and sources of a server, without the monitors that play back what a sink plays."""
+    server = pulse.server_info()
+    sinks = pulse.sink_list()
+    sources = [source for source in pulse.source_list() if source.monitor_of_sink == NO_SOURCE]
     return Devices(
         _pulse_side(sources, Direction.INPUT, server.default_source_name, "PULSE_SOURCE"),
         _pulse_side(sinks, Direction.OUTPUT, server.default_sink_name, "PULSE_SINK"),
+        moves_streams=True,
     )
 
 

@@ -8,6 +8,9 @@ of a talk is as late as the tail is long and never cuts a block.
 *Started* is said at the first real sample. Some devices (Bluetooth above all) deliver zeros while they
 wake up; they are held back until something else comes or `SILENCE_MS` have passed, since a muted or virtual
 microphone may have nothing but zeros to give. What is held back is not lost: it follows `MicStarted`.
+
+A microphone that goes away in mid-talk is replaced by another, and what it had captured stays: the talk goes on.
+The one that is wanted is taken again after the talk, or in its first pause.
 """
 
 from __future__ import annotations
@@ -18,10 +21,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from desktop_app.audio.choosing import Course, DeviceChoice
+from desktop_app.audio.devices import Devices, Direction
 from desktop_app.audio.handover import Handover
 from desktop_app.audio.pcm import BLOCK_MS, WIRE, Converter, level
 from desktop_app.audio.streams import Sound, Stream, sound_system
-from desktop_app.conversation.inputs import Input, MicBlock, MicClosed, MicFailed, MicStarted
+from desktop_app.conversation.inputs import Input, MicBlock, MicClosed, MicFailed, MicFound, MicStarted
 from desktop_app.errors import AudioDeviceError, Notice
 
 BLOCK_BYTES = WIRE.rate_hz * BLOCK_MS // 1000 * WIRE.frame_bytes
@@ -45,6 +50,10 @@ PATIENCE_S = 0.3
 RETRY_S = (0.0, 0.3, 0.7)
 """The pauses before each attempt to find a microphone that went away in mid-talk."""
 
+PAUSE_MS = 500
+QUIET = 1 / 3
+"""A pause in a talk: for so long nothing was louder than this level (−40 dB)."""
+
 
 @dataclass(slots=True)
 class _Talk:
@@ -59,8 +68,11 @@ class _Talk:
     """Captured while the key was up, by the device's clock: the pre-roll, and the tail without its latency."""
 
 
+@dataclass(frozen=True, slots=True)
 class _Lost:
-    """The stream ended by itself."""
+    """A stream ended by itself."""
+
+    serial: int
 
 
 class Microphone:
@@ -84,13 +96,13 @@ class Microphone:
         """
         self._post = post
         self._sound = sound if sound is not None else sound_system()
-        self._device = device
+        self._choice = DeviceChoice(Direction.INPUT, device, post)
         self._warm = warm
         self._tail_ms = tail_ms
         self._told_after_ms = told_after_ms
         self._latency_s = latency_s
         self._loop = asyncio.get_running_loop()
-        self._blocks: Handover[bytes | tuple[_Lost, int]] = Handover(self._loop, self._receive)
+        self._blocks: Handover[bytes | _Lost] = Handover(self._loop, self._receive)
         self._stream: Stream | None = None
         self._serial = 0
         """Counts streams: what a former one still delivers is not taken for the present one's."""
@@ -104,6 +116,11 @@ class Microphone:
         self._ring: deque[bytes] = deque(maxlen=max(1, pre_roll_ms // BLOCK_MS))
         """The last blocks outside a talk."""
         self._latest = b""
+        self._stale = False
+        """Another device is to be taken in the next pause."""
+        self._quiet_ms = 0
+        self._missing = False
+        """The last attempt to open a microphone found none."""
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         """The one thing to do later: end a talk whose blocks do not come, or look for a device."""
 
@@ -134,7 +151,7 @@ class Microphone:
             try:
                 self._open_device()
             except AudioDeviceError as error:
-                self._post(MicFailed(Notice.of(error, key="microphone")))
+                self._fail(error)
                 return
         before = list(self._ring)
         self._talk = _Talk(beside_ms=len(before) * BLOCK_MS)
@@ -165,6 +182,33 @@ class Microphone:
         self._talk = None
         self._close_device()
 
+    def use(self, device: str | None) -> None:
+        """Take another device, by its name; None: the system's default. A talk goes on with it."""
+        if self._choice.want(device):
+            self._stale = self._stream is not None
+            self._leave_stale()
+
+    def devices_changed(self, devices: Devices) -> None:
+        """Take note of what there is now: leave what is gone, and return to what is back."""
+        is_open = self._stream is not None
+        course = self._choice.changed(devices, is_open=is_open, in_use=self._talk is not None)
+        if course is Course.LOST:
+            self._blocks.drain()
+            if self._stream is not None:
+                self._lose()
+        elif is_open:
+            self._stale = course is Course.LEAVE
+            self._quiet_ms = 0
+            if self._talk is None:
+                self._leave_stale()
+        elif devices.inputs and self._talk is not None:
+            self._later(0, lambda: self._attempt(0))
+        elif devices.inputs:
+            self.prepare()
+        if self._missing and devices.inputs:
+            self._missing = False
+            self._post(MicFound())
+
     @property
     def level(self) -> float:
         """How loud the talk is now, 0 to 1; 0 outside a talk."""
@@ -173,23 +217,23 @@ class Microphone:
     # --- the device -----------------------------------------------------------------------------
 
     def _open_device(self) -> None:
-        self._serial += 1
+        self._stale = False
         try:
-            self._stream = self._start_stream(self._serial)
+            self._stream = self._choice.open(self._start_stream)
         except AudioDeviceError:
             if not self._sound.refresh():
                 raise
-            self._serial += 1
-            self._stream = self._start_stream(self._serial)
+            self._stream = self._choice.open(self._start_stream)
+        self._missing = False
         self._converter = Converter(self._stream.format, WIRE)
-        self._wire.clear()
         self._awake = False
         self._zeros_ms = 0
+        self._quiet_ms = 0
 
-    def _start_stream(self, serial: int) -> Stream:
-        stream = self._sound.open_input(
-            self._device, self._latency_s, self._blocks.put, lambda: self._blocks.put((_Lost(), serial))
-        )
+    def _start_stream(self, device: str | None) -> Stream:
+        self._serial += 1
+        lost = _Lost(self._serial)
+        stream = self._sound.open_input(device, self._latency_s, self._blocks.put, lambda: self._blocks.put(lost))
         try:
             stream.start()
         except AudioDeviceError:
@@ -197,28 +241,66 @@ class Microphone:
             raise
         return stream
 
+    def _leave_stale(self) -> None:
+        """Take the device that is wanted now; a talk goes on with it, its tail does not change any more."""
+        if (
+            not self._stale
+            or self._stream is None
+            or (self._talk is not None and self._talk.blocks_left != math.inf)
+        ):
+            return
+        self._stream.abort()
+        self._blocks.drain()
+        if self._talk is not None:
+            self._change_device()
+        else:
+            self._close_device()
+            self.prepare()
+
+    def _change_device(self) -> None:
+        """Close the device in mid-talk and go on with another one; what was captured stays."""
+        self._close_device()
+        self._attempt(0)
+
+    def _fail(self, error: AudioDeviceError) -> None:
+        self._missing = True
+        self._post(MicFailed(Notice.of(error, key="microphone")))
+
     def _close_device(self) -> None:
         if self._stream is not None:
             self._stream.abort()
             self._stream.close()
             self._stream = None
+        if self._talk is not None:
+            self._cut(self._converter.finish())
+        else:
+            self._wire.clear()
+        self._converter = Converter(WIRE, WIRE)
         self._ring.clear()
         self._latest = b""
 
     # --- what comes from it ---------------------------------------------------------------------
 
-    def _receive(self, block: bytes | tuple[_Lost, int]) -> None:
-        if isinstance(block, tuple):
-            if self._stream is not None and block[1] == self._serial:
+    def _receive(self, block: bytes | _Lost) -> None:
+        if isinstance(block, _Lost):
+            if self._stream is not None and block.serial == self._serial:
                 self._lose()
             return
         if self._stream is None:
             return  # the last of a stream that was closed meanwhile
-        self._wire += self._converter.feed(block)
+        self._cut(self._converter.feed(block))
+        if self._stale and self._quiet_ms >= PAUSE_MS:
+            self._leave_stale()
+
+    def _cut(self, pcm: bytes) -> None:
+        """Take captured audio of the wire's format, in blocks."""
+        self._wire += pcm
         while len(self._wire) >= BLOCK_BYTES:
             whole = bytes(self._wire[:BLOCK_BYTES])
             del self._wire[:BLOCK_BYTES]
             self._latest = whole
+            if self._stale:
+                self._quiet_ms = self._quiet_ms + BLOCK_MS if level(whole) <= QUIET else 0
             self._note_signs_of_life(whole)
             if self._talk is not None:
                 self._take(whole)
@@ -262,25 +344,25 @@ class Microphone:
         self._post(MicClosed(talk.beside_ms))
         if self._talk is None and not self._warm:
             self._close_device()
+        elif self._talk is None:
+            self._leave_stale()
 
     # --- losing it ------------------------------------------------------------------------------
 
     def _lose(self) -> None:
-        self._close_device()
-        if self._talk is None:
-            return  # warm only: the next talk opens what there is then
-        if self._talk.blocks_left != math.inf:
-            self._finish()
+        if self._talk is not None and self._talk.blocks_left == math.inf:
+            self._choice.lost()
+            self._change_device()
             return
-        self._search(0)
+        self._close_device()
+        self._finish()  # of a talk nothing but its tail is missing; the next one opens what there is then
 
     def _search(self, attempt: int) -> None:
         self._later(RETRY_S[attempt], lambda: self._attempt(attempt))
 
     def _attempt(self, attempt: int) -> None:
-        if self._talk is None:
+        if self._talk is None or self._stream is not None:
             return
-        self._sound.refresh()
         try:
             self._open_device()
         except AudioDeviceError as error:
@@ -288,7 +370,7 @@ class Microphone:
                 self._search(attempt + 1)
             else:
                 self._talk = None
-                self._post(MicFailed(Notice.of(error, key="microphone")))
+                self._fail(error)
 
     def _later(self, delay_s: float, do: Callable[[], None]) -> None:
         self._cancel_timer()

@@ -4,8 +4,10 @@ The stream is open but stopped between replies, which costs nothing; started, it
 and sounds within a few milliseconds, so a reply starts without paying for the depth of the buffer. Falling silent
 is `abort()`: the device drops what it holds, at once, and the same stream starts again with the next reply.
 
-A stream that ends by itself has lost its device: what was handed over but not heard is queued again, the device
-is sought with growing pauses, and playing goes on; if none is found, `SpeakerFailed` says what was heard.
+A stream that ends by itself has lost its device: what was handed over but not heard is queued again, and playing
+goes on with another device; if there is none it waits for one, and after `WAITS_S` `SpeakerFailed` says what was
+heard. Which device is wanted, and what is told when another stands in for it, is `DeviceChoice`'s business; back to
+the wanted device goes the next reply, or this one if it is between its sounds.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from desktop_app.audio.choosing import Course, DeviceChoice
+from desktop_app.audio.devices import Devices, Direction
 from desktop_app.audio.handover import Handover
 from desktop_app.audio.pcm import level
 from desktop_app.audio.playback import Patience, PlaybackBuffer, Progress
@@ -43,8 +48,10 @@ IDLE_S = 30.0
 """An unused device is given back after this."""
 
 RETRY_S = (0.0, 0.5, 1.0, 2.0)
-"""The pauses before each attempt to find a loudspeaker that went away in mid-reply."""
+"""The pauses before each attempt to find a loudspeaker that went away in mid-reply; the last one is repeated."""
 
+WAITS_S = 60.0
+"""How long a reply waits for a loudspeaker before it is given up; a device that is connected is tried at once."""
 
 JITTER_MS = 10
 """What a delivery in real time may be late by without a gap."""
@@ -55,8 +62,12 @@ def _patience(latency_s: float) -> Patience:
     return Patience(start_ms=latency_s * 1000 + JITTER_MS)
 
 
+@dataclass(frozen=True, slots=True)
 class _Lost:
-    """The stream ended by itself."""
+    """A stream ended by itself."""
+
+    serial: int
+    at_s: float
 
 
 class Speaker:
@@ -73,19 +84,22 @@ class Speaker:
     ) -> None:
         self._post = post
         self._sound = sound if sound is not None else sound_system()
-        self._device = device
+        self._choice = DeviceChoice(Direction.OUTPUT, device, post)
         self._latency_s = self._shallowest_s = latency_s
         self._calm_replies = 0
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._buffer = PlaybackBuffer(patience=_patience(latency_s))
-        self._events: Handover[Progress | tuple[_Lost, int]] = Handover(self._loop, self._receive)
+        self._events: Handover[Progress | _Lost] = Handover(self._loop, self._receive)
         self._stream: Stream | None = None
         self._serial = 0
         """Counts streams: a lost one that was replaced meanwhile is no loss."""
         self._running = False
         self._searching = False
         """The device went away in mid-reply, and is being looked for."""
+        self._search_ends = 0.0
+        self._stale = False
+        """Another device is to be taken as soon as nothing sounds."""
         self._refused: set[PartId] = set()
         """Parts that failed for want of a device: the rest of them is dropped, the next part tries again."""
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
@@ -126,11 +140,35 @@ class Speaker:
         if was_running:
             self._adapt_depth()
         self._later(IDLE_S, self._give_back)
+        self._leave_stale()
         return heard
 
     def heard(self) -> tuple[Heard, ...]:
         """Return what has been heard so far of each unfinished part."""
         return self._buffer.heard(self._clock())
+
+    def use(self, device: str | None) -> None:
+        """Take another device, by its name; None: the system's default. What sounds goes on there."""
+        if not self._choice.want(device):
+            return
+        if self._running and self._stream is not None:
+            self._stream.abort()
+            self._go_on_elsewhere(self._clock() + FETCHED_S)
+        elif not self._searching:
+            self._leave_device()
+
+    def devices_changed(self, devices: Devices) -> None:
+        """Take note of what there is now: leave what is gone, and return to what is back."""
+        is_open = self._stream is not None
+        course = self._choice.changed(devices, is_open=is_open, in_use=self._running)
+        if self._searching:
+            if devices.outputs:
+                self._later(0, self._attempt)
+        elif course is Course.LOST:
+            self._lose(self._clock())
+        elif is_open:
+            self._stale = course is Course.LEAVE
+            self._leave_stale()
 
     @property
     def level(self) -> float:
@@ -163,34 +201,46 @@ class Speaker:
             self._fail(error)
 
     def _start(self) -> None:
+        if self._stream is not None:
+            try:
+                self._stream.start()
+            except AudioDeviceError:
+                # The device this stream was prepared on may be gone: once more, with what there is now.
+                self._close_stream()
         if self._stream is None:
-            self._open()
-        assert self._stream is not None
-        try:
-            self._stream.start()
-        except AudioDeviceError:
-            # The device this stream was prepared on may be gone: once more, with what there is now.
-            self._close_stream()
-            self._sound.refresh()
-            self._open()
-            self._stream.start()
+            self._open(started=True)
         self._running = True
 
-    def _open(self) -> None:
-        self._serial += 1
-        serial = self._serial
+    def _open(self, *, started: bool = False) -> None:
+        """Open the wanted device, or the one that stands in for it."""
+
+        def make(device: str | None) -> Stream:
+            return self._open_stream(device, started=started)
+
+        self._stale = False
         try:
-            self._stream = self._open_stream(serial)
+            self._stream = self._choice.open(make)
         except AudioDeviceError:
             if not self._sound.refresh():
                 raise
-            self._stream = self._open_stream(serial)
-        self._buffer.move_to(self._stream.format)
+            self._stream = self._choice.open(make)
 
-    def _open_stream(self, serial: int) -> Stream:
-        return self._sound.open_output(
-            self._device, self._latency_s, self._fill, lambda: self._events.put((_Lost(), serial))
-        )
+    def _open_stream(self, device: str | None, *, started: bool) -> Stream:
+        self._serial += 1
+        serial = self._serial
+
+        def lost() -> None:  # by the audio thread: what is heard is heard until now
+            self._events.put(_Lost(serial, self._clock()))
+
+        stream = self._sound.open_output(device, self._latency_s, self._fill, lost)
+        self._buffer.move_to(stream.format)
+        if started:
+            try:
+                stream.start()
+            except AudioDeviceError:
+                stream.close()
+                raise
+        return stream
 
     def _fill(self, out: memoryview, now: float, dac_at: float) -> None:
         """Fill a block; the audio thread."""
@@ -205,6 +255,19 @@ class Speaker:
             self._buffer.clear(self._clock())
             self._adapt_depth()
             self._later(IDLE_S, self._give_back)
+            self._leave_stale()
+
+    def _leave_stale(self) -> None:
+        if self._stale and not self._running and not self._searching:
+            self._leave_device()
+
+    def _leave_device(self) -> None:
+        """Take the device that is wanted now, while nothing sounds."""
+        was_open = self._stream is not None
+        self._close_stream()
+        if was_open:
+            self.prepare()
+            self._begin_when_ready()
 
     def _adapt_depth(self) -> None:
         """Take a deeper buffer from now on if the device ran dry: this machine is busier than the depth allows."""
@@ -241,32 +304,42 @@ class Speaker:
 
     # --- what comes back ------------------------------------------------------------------------
 
-    def _receive(self, event: Progress | tuple[_Lost, int]) -> None:
-        if isinstance(event, tuple):
-            if event[1] == self._serial and self._stream is not None:
-                self._lose()
+    def _receive(self, event: Progress | _Lost) -> None:
+        if isinstance(event, _Lost):
+            if event.serial == self._serial and self._stream is not None:
+                self._lose(event.at_s)
             return
         self._post(event)
         if isinstance(event, PlaybackFinished) and self._buffer.idle and self._running:
             self._later(LINGER_S, self._rest)
 
-    def _lose(self) -> None:
-        """Go on elsewhere: the device of the running stream is gone."""
+    def _lose(self, at_s: float) -> None:
+        """The device of the stream is gone since `at_s`."""
+        if self._buffer.idle:
+            self._close_stream()
+            self._buffer.rewind(at_s)
+        else:
+            self._choice.lost()
+            self._go_on_elsewhere(at_s)
+
+    def _go_on_elsewhere(self, heard_until_s: float) -> None:
+        """Go on with another device from what was heard."""
         self._close_stream()
-        self._buffer.rewind(self._clock())
-        if not self._buffer.idle:
-            self._search(0)
+        self._buffer.rewind(heard_until_s)
+        self._search_ends = self._clock() + WAITS_S
+        self._search(0)
 
     def _search(self, attempt: int) -> None:
         self._searching = True
-        self._later(RETRY_S[attempt], lambda: self._attempt(attempt))
+        self._later(RETRY_S[min(attempt, len(RETRY_S) - 1)], lambda: self._attempt(attempt))
 
-    def _attempt(self, attempt: int) -> None:
-        self._sound.refresh()
+    def _attempt(self, attempt: int = 0) -> None:
         try:
             self._start()
         except AudioDeviceError as error:
-            if attempt + 1 < len(RETRY_S):
+            self._close_stream()
+            if self._clock() < self._search_ends:
+                self._choice.waits()
                 self._search(attempt + 1)
             else:
                 self._fail(error)

@@ -13,20 +13,28 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 from desktop_app.audio.devices import (
+    ENVIRONMENT,
     Device,
     Devices,
     Direction,
     find_device,
     has_pulse,
-    nothing_found,
     portaudio_devices,
     pulse_devices,
 )
 from desktop_app.audio.pcm import BLOCK_MS, WIRE, Format
 from desktop_app.errors import AudioDeviceError
+
+COMMON_RATES_HZ = (48_000, 44_100, 32_000, 16_000, 8_000, 96_000)
+"""What is tried of a device that refuses 24 kHz and what it calls its own."""
+
+PA_DEVICE_UNAVAILABLE = -9985
+PA_INVALID_DEVICE = -9996
+"""PortAudio's errors (portaudio.h, PaErrorCode)."""
 
 Fill = Callable[[memoryview, float, float], None]
 """Takes a block to fill, now, and when its first frame leaves the DAC, both of `time.monotonic`."""
@@ -117,6 +125,11 @@ class PortAudioStream:
         self._closed = False
         self._raw: Any = None
 
+    @property
+    def running(self) -> bool:
+        """Whether callbacks come."""
+        return not self._stopping
+
     def calling(self, callback: Callable[[PortAudioStream, Any, Any, Any], None]) -> Callable[..., None]:
         """Return what `sounddevice` shall call."""
         return lambda block, _frames, times, status: callback(self, block, times, status)
@@ -128,6 +141,8 @@ class PortAudioStream:
 
     def start(self) -> None:
         """Let callbacks come."""
+        if self._closed:
+            raise AudioDeviceError("The sound device was given back.", "Try again.")
         self._stopping = False
         try:
             self._raw.start()
@@ -151,7 +166,13 @@ class PortAudioStream:
     def finished(self) -> None:
         """Take note that callbacks have ended; PortAudio's thread."""
         if not self._stopping:
+            self._stopping = True
             self._lost()
+
+    def give_way(self) -> None:
+        """Be closed, though the owner did not ask for it: it is told, and opens another when it needs one."""
+        self.close()
+        self._lost()
 
 
 class SoundSystem:
@@ -159,21 +180,41 @@ class SoundSystem:
 
     def __init__(self) -> None:
         self._open: set[PortAudioStream] = set()
+        self._devices: Devices | None = None
+
+    def learn(self, devices: Devices | None) -> None:
+        """Take over what somebody who follows the system says there is; None: nobody follows it any more."""
+        self._devices = devices
+
+    @property
+    def has_server(self) -> bool:
+        """Whether PortAudio reaches a sound server, which tells what comes and goes; no PortAudio has none."""
+        try:
+            return has_pulse(list(_sounddevice().query_devices()))
+        except AudioDeviceError:
+            return False
 
     def list_devices(self) -> Devices:
         """Return the microphones and loudspeakers there are; none is no error, no PortAudio is."""
-        sd = _sounddevice()
-        listed = list(sd.query_devices())
-        if has_pulse(listed):
+        if self._devices is not None:
+            return self._devices
+        if has_pulse(list(_sounddevice().query_devices())):
             found = pulse_devices()
             if found is not None:
                 return found
-        return portaudio_devices(listed, list(sd.query_hostapis()))
+        return self.portaudio_list()
+
+    def portaudio_list(self) -> Devices:
+        """Return what PortAudio itself knows, since it was started or told to look anew."""
+        sd = _sounddevice()
+        return portaudio_devices(list(sd.query_devices()), list(sd.query_hostapis()))
 
     def refresh(self) -> bool:
-        """Look for devices anew, which ends every open stream: refused while there is one."""
-        if self._open:
+        """Look for devices anew, which ends every open stream: refused while one runs; others give way."""
+        if any(stream.running for stream in self._open):
             return False
+        for stream in tuple(self._open):
+            stream.give_way()
         sd = _sounddevice()
         sd._terminate()
         sd._initialize()
@@ -228,7 +269,9 @@ class SoundSystem:
                     )
             except (sd.PortAudioError, ValueError) as error:
                 refusal = error
-                continue
+                if _is_about_the_format(error):
+                    continue
+                break
             stream.attach(raw)
             self._open.add(stream)
             return stream
@@ -238,26 +281,42 @@ class SoundSystem:
         ) from refusal
 
     def _device(self, direction: Direction, name: str | None) -> Device:
-        if name is not None:
-            return find_device(self.list_devices(), direction, name)
-        sd = _sounddevice()
-        listed = list(sd.query_devices())
-        if has_pulse(listed):
+        if name is None and self._devices is None and has_pulse(list(_sounddevice().query_devices())):
             # The server chooses, and moves the stream when its default changes.
             return Device(f"default {direction.noun}", direction, is_default=True, index="pulse")
-        if not any(entry[f"max_{direction.value}_channels"] for entry in listed):
-            raise nothing_found(direction)
-        return find_device(portaudio_devices(listed, list(sd.query_hostapis())), direction, None)
+        device = find_device(self.list_devices(), direction, name)
+        if name is None and device.is_default and device.index == "pulse":
+            device = replace(device, environment={})  # the same
+        found = self._found_here(device)
+        if found is None and self.refresh():
+            found = self._found_here(device)
+        if found is None:
+            text = f"The {direction.noun} “{device.name}” cannot be used at this moment."
+            raise AudioDeviceError(text, "It can once nothing else sounds or is recorded.")
+        return found
+
+    def _found_here(self, device: Device) -> Device | None:
+        """Return the device as this process knows it: another one listed it, and PortAudio lists but once."""
+        if device.index == "pulse":
+            return device if has_pulse(list(_sounddevice().query_devices())) else None
+        here = self.portaudio_list().of(device.direction)
+        return next((other for other in here if other.name == device.name), None)
 
     def _formats(self, direction: Direction, device: Device) -> Iterator[Format]:
-        """Yield what to try: the wire's own format, then what the device calls its own."""
+        """Yield what to try: the wire's own format, then what the device calls its own, then what most can."""
         yield WIRE
         sd = _sounddevice()
         try:
             info = sd.query_devices(device.index, direction.value)
         except (sd.PortAudioError, ValueError):
             return
-        yield Format(int(info["default_samplerate"]), max(1, min(2, int(info[f"max_{direction.value}_channels"]))))
+        most = max(1, int(info[f"max_{direction.value}_channels"]))
+        channels = [count for count in dict.fromkeys((1, 2, most)) if count <= most]
+        rates = dict.fromkeys((WIRE.rate_hz, int(info["default_samplerate"]), *COMMON_RATES_HZ))
+        for rate_hz in rates:
+            for count in channels:
+                if (wanted := Format(rate_hz, count)) != WIRE:
+                    yield wanted
 
 
 @functools.cache
@@ -291,16 +350,26 @@ def _extra_settings(sd: Any, device: Device) -> Any:
     return None
 
 
+def _is_about_the_format(error: Exception) -> bool:
+    """Whether another rate or number of channels may be taken: a device that is gone or busy takes none."""
+    code = error.args[1] if len(error.args) > 1 else None
+    return not isinstance(error, ValueError) and code not in (PA_INVALID_DEVICE, PA_DEVICE_UNAVAILABLE)
+
+
 @contextmanager
 def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
     """Set variables for the time of a `with`."""
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
+    if not wanted:
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        return
+    with ENVIRONMENT:
+        before = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value

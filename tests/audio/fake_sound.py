@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from desktop_app.audio.pcm import WIRE, Format
+from desktop_app.audio.pcm import BLOCK_MS, WIRE, Format
 from desktop_app.audio.streams import Fill, Take
 from desktop_app.errors import AudioDeviceError
 
-BLOCK_FRAMES = 480
 BLOCK_BYTES = 960
 
 
@@ -59,8 +58,9 @@ class FakeStream:
         assert self.fill is not None
         got = bytearray()
         for number in range(blocks):
-            out = bytearray(BLOCK_FRAMES * self.format.frame_bytes)
-            dac_at = self.clock.now + ahead_s + number * BLOCK_FRAMES / self.format.rate_hz
+            frames = self.format.rate_hz * BLOCK_MS // 1000
+            out = bytearray(frames * self.format.frame_bytes)
+            dac_at = self.clock.now + ahead_s + number * frames / self.format.rate_hz
             self.fill(memoryview(out), self.clock.now, dac_at)
             got += out
         self.played += got
@@ -91,6 +91,10 @@ class FakeSound:
         self.clock = Clock()
         self.format = WIRE
         self.missing = False
+        self.refused: set[str] = set()
+        """Names of devices that cannot be opened."""
+        self.asked: list[str | None] = []
+        """What was opened, in order, by name."""
         self.streams: list[FakeStream] = []
         self.latencies: list[float] = []
         self.refreshed = 0
@@ -102,15 +106,18 @@ class FakeSound:
 
     def open_output(self, device: str | None, latency_s: float, fill: Fill, lost: Callable[[], None]) -> FakeStream:
         """See Sound."""
-        return self._open(latency_s, FakeStream(self.format, lost, self.clock, fill=fill))
+        return self._open(device, latency_s, FakeStream(self.format, lost, self.clock, fill=fill))
 
     def open_input(self, device: str | None, latency_s: float, take: Take, lost: Callable[[], None]) -> FakeStream:
         """See Sound."""
-        return self._open(latency_s, FakeStream(self.format, lost, self.clock, take=take))
+        return self._open(device, latency_s, FakeStream(self.format, lost, self.clock, take=take))
 
-    def _open(self, latency_s: float, stream: FakeStream) -> FakeStream:
+    def _open(self, device: str | None, latency_s: float, stream: FakeStream) -> FakeStream:
         if self.missing:
             raise AudioDeviceError("Nothing was found.", "Connect one.")
+        if device in self.refused:
+            raise AudioDeviceError(f"“{device}” cannot be opened.", "Close the other program.")
+        self.asked.append(device)
         self.latencies.append(latency_s)
         self.streams.append(stream)
         return stream

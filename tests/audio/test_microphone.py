@@ -10,10 +10,19 @@ import numpy as np
 import pytest
 
 from desktop_app.audio import microphone as microphone_module
-from desktop_app.audio.microphone import SILENCE_MS, TAIL_MS, Microphone
-from desktop_app.audio.pcm import Format
+from desktop_app.audio.devices import Device, Devices, Direction
+from desktop_app.audio.microphone import PAUSE_MS, SILENCE_MS, TAIL_MS, Microphone
+from desktop_app.audio.pcm import WIRE, Format
 from desktop_app.audio.streams import SoundSystem
-from desktop_app.conversation.inputs import Input, MicBlock, MicClosed, MicFailed, MicStarted
+from desktop_app.conversation.inputs import (
+    DeviceChanged,
+    Input,
+    MicBlock,
+    MicClosed,
+    MicFailed,
+    MicFound,
+    MicStarted,
+)
 from tests.audio.fake_sound import BLOCK_BYTES, FakeSound, until
 from tests.harness.sound import VirtualSound
 
@@ -32,10 +41,12 @@ def blocks(*values: int) -> list[Input]:
 class Stage:
     """A microphone on a fake device, and what it posted."""
 
-    def __init__(self, *, warm: bool = False, told_after_ms: int = 0) -> None:
+    def __init__(self, *, warm: bool = False, told_after_ms: int = 0, device: str | None = None) -> None:
         self.sound = FakeSound()
         self.posted: list[Input] = []
-        self.microphone = Microphone(self.posted.append, sound=self.sound, warm=warm, told_after_ms=told_after_ms)
+        self.microphone = Microphone(
+            self.posted.append, sound=self.sound, device=device, warm=warm, told_after_ms=told_after_ms
+        )
 
     def hear(self, *values: int) -> None:
         """Deliver blocks of these values."""
@@ -295,6 +306,96 @@ async def test_a_lost_device_that_is_not_replaced_is_told(stage: Stage, monkeypa
     stage.sound.stream.vanish()
     await until(lambda: len(stage.posted) == 3)
     assert isinstance(stage.posted[2], MicFailed)
+
+
+WEBCAM = Devices(inputs=(Device("Webcam", Direction.INPUT, is_default=True),))
+BOTH = Devices(inputs=(*WEBCAM.inputs, Device("Headset", Direction.INPUT)))
+
+
+def sentences(stage: Stage) -> list[str]:
+    notices = [event.notice for event in stage.posted if isinstance(event, DeviceChanged)]
+    return [f"{notice.text} {notice.hint}" for notice in notices]
+
+
+def captured(stage: Stage) -> bytes:
+    return b"".join(event.pcm for event in stage.posted if isinstance(event, MicBlock))
+
+
+async def test_a_talk_goes_on_with_the_device_that_stands_in_and_nothing_captured_is_lost() -> None:
+    stage = Stage(device="Headset")
+    stage.microphone.devices_changed(BOTH)
+    stage.sound.format = Format(48_000, 2)
+    stage.microphone.open()
+    loud = np.full(2 * 1000, 1000, "<i2").tobytes()  # not quite 21 ms: there is always a rest
+    stage.sound.stream.hear(*[loud] * 10)
+    stage.sound.format = WIRE
+    stage.sound.refused = {"Headset"}
+    stage.sound.stream.vanish()
+    await until(lambda: len(stage.sound.streams) == 2)
+    assert stage.sound.asked == ["Headset", None]
+    stage.hear(*[1000] * 10)
+    stage.microphone.close()
+    stage.hear(*[1000] * 8)
+    await until(lambda: MicClosed() in stage.posted)
+    assert sentences(stage) == ["The microphone “Headset” went away. “Webcam” hears you now."]
+    assert not any(isinstance(event, MicFailed) for event in stage.posted)
+    whole_ms = 10 * 1000 / 48 + 18 * 20
+    assert len(captured(stage)) / 48 == pytest.approx(whole_ms, abs=20)
+    stage.microphone.shutdown()
+
+
+async def test_the_wanted_microphone_is_taken_in_the_first_pause_of_a_long_talk() -> None:
+    stage = Stage(device="Headset")
+    stage.microphone.devices_changed(WEBCAM)
+    stage.microphone.open()
+    stage.microphone.devices_changed(BOTH)
+    stage.hear(*[9000] * 40)
+    await until(lambda: len(captured(stage)) == 40 * BLOCK_BYTES)
+    assert stage.sound.asked == [None], "not while somebody speaks"
+    stage.hear(*[3] * (PAUSE_MS // 20))
+    await until(lambda: len(stage.sound.streams) == 2)
+    assert stage.sound.asked == [None, "Headset"]
+    stage.hear(7)
+    await until(lambda: stage.posted[-1] == MicBlock(block(7)))
+    assert sentences(stage)[1:] == ["The microphone “Headset” is back. It is used again."]
+    assert len(captured(stage)) == (40 + PAUSE_MS // 20 + 1) * BLOCK_BYTES
+    stage.microphone.shutdown()
+
+
+async def test_a_warm_microphone_is_changed_at_once_between_talks() -> None:
+    stage = Stage(device="Headset", warm=True)
+    stage.microphone.devices_changed(WEBCAM)
+    assert stage.sound.asked == [None]
+    stage.microphone.devices_changed(BOTH)
+    assert stage.sound.asked == [None, "Headset"]
+    stage.microphone.use(None)
+    assert stage.sound.asked == [None, "Headset", None]
+    stage.microphone.shutdown()
+
+
+async def test_another_microphone_may_be_chosen_in_mid_talk(stage: Stage) -> None:
+    stage.microphone.open()
+    stage.hear(1)
+    stage.microphone.use("Headset")
+    stage.hear(2)
+    await stage.told(MicStarted(), *blocks(1, 2))
+    assert stage.sound.asked == [None, "Headset"]
+
+
+async def test_no_microphone_left_ends_the_talk_and_one_that_is_found_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(microphone_module, "RETRY_S", (0.0, 0.01))
+    stage.microphone.devices_changed(WEBCAM)
+    stage.microphone.open()
+    stage.hear(1)
+    stage.sound.missing = True
+    stage.microphone.devices_changed(Devices(moves_streams=True))  # what is left is the monitor of a loudspeaker
+    await until(lambda: isinstance(stage.posted[-1], MicFailed))
+    assert captured(stage) == block(1)
+    stage.sound.missing = False
+    stage.microphone.devices_changed(WEBCAM)
+    assert stage.posted[-1] == MicFound()
 
 
 async def test_a_device_lost_in_the_tail_ends_the_talk(stage: Stage) -> None:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from desktop_app.audio import speaker as speaker_module
+from desktop_app.audio.devices import Device, Devices, Direction
 from desktop_app.audio.pcm import Format
-from desktop_app.audio.speaker import CALM_REPLIES, Speaker
+from desktop_app.audio.speaker import CALM_REPLIES, WAITS_S, Speaker
 from desktop_app.audio.streams import Sound, SoundSystem
-from desktop_app.conversation.inputs import Heard, Input, PlaybackFinished, PlaybackStarted, SpeakerFailed
+from desktop_app.conversation.inputs import (
+    DeviceChanged,
+    Heard,
+    Input,
+    PlaybackFinished,
+    PlaybackStarted,
+    SpeakerFailed,
+)
 from desktop_app.protocol.items import PartId
 from tests.audio.fake_sound import FakeSound, until
 from tests.harness.processes import wait_until
@@ -30,10 +39,28 @@ def pcm(ms: int, value: int = 1) -> bytes:
 class Stage:
     """A speaker on a fake device, and what it posted."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str | None = None) -> None:
         self.sound = FakeSound()
         self.posted: list[Input] = []
-        self.speaker = Speaker(self.posted.append, sound=self.sound, clock=self.sound.clock)
+        self.speaker = Speaker(self.posted.append, sound=self.sound, device=device, clock=self.sound.clock)
+
+    @property
+    def told(self) -> list[str]:
+        """Return what was said of devices."""
+        notices = [event.notice for event in self.posted if isinstance(event, DeviceChanged)]
+        return [f"{notice.text} {notice.hint}" for notice in notices]
+
+
+SPEAKERS = Devices(outputs=(Device("Speakers", Direction.OUTPUT, is_default=True),))
+BOTH = Devices(outputs=(*SPEAKERS.outputs, Device("Headset", Direction.OUTPUT)))
+
+
+@pytest.fixture
+async def stage_of_headset() -> AsyncIterator[Stage]:
+    stage = Stage("Headset")
+    yield stage
+    stage.speaker.close()
+    assert all(stream.closed for stream in stage.sound.streams)
 
 
 @pytest.fixture
@@ -203,16 +230,113 @@ async def test_a_lost_device_is_replaced_and_the_reply_goes_on_from_what_was_hea
 
 
 async def test_a_lost_device_that_is_not_replaced_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speaker_module, "RETRY_S", (0.0, 0.01, 0.01))
+    monkeypatch.setattr(speaker_module, "RETRY_S", (0.0, 0.01))
     stage.speaker.play(A, pcm(500))
     stage.sound.stream.run(5)
     stage.sound.missing = True
     stage.sound.stream.vanish()
-    await until(lambda: len(stage.posted) == 2)
-    failed = stage.posted[1]
+    await until(lambda: stage.sound.refreshed >= 4)
+    assert stage.told == [
+        "The loudspeaker went away. Connect one, and the answer goes on where you heard it last.",
+    ], "once"
+    assert stage.speaker.heard() == (Heard(A, 60),)
+    stage.sound.clock.now += WAITS_S
+    await until(lambda: isinstance(stage.posted[-1], SpeakerFailed))
+    failed = stage.posted[-1]
     assert isinstance(failed, SpeakerFailed)
     assert failed.heard == (Heard(A, 60),)
-    assert stage.sound.refreshed >= 3
+
+
+async def test_an_answer_waits_and_goes_on_as_soon_as_there_is_a_device(stage: Stage) -> None:
+    whole = np.arange(1, 24 * 500 + 1, dtype="<i2").tobytes()
+    stage.speaker.devices_changed(SPEAKERS)
+    stage.speaker.play(A, whole)
+    stage.sound.stream.run(5)
+    stage.sound.missing = True
+    stage.speaker.devices_changed(Devices())
+    stage.sound.stream.vanish()  # the device itself tells it, too
+    await until(lambda: stage.told)
+    stage.sound.missing = False
+    stage.speaker.devices_changed(SPEAKERS)
+    await until(lambda: stage.sound.stream.running)
+    assert stage.sound.stream.ask(2) == whole[60 * 48 : 100 * 48]
+    assert stage.told[-1] == "The loudspeaker “Speakers” is back. It is used again."
+    assert len(stage.told) == 2
+
+
+@pytest.mark.parametrize("formats", [(24_000, 1), (48_000, 2), (44_100, 1), (8_000, 8)])
+async def test_the_answer_goes_on_with_the_device_that_stands_in(formats: tuple[int, int]) -> None:
+    stage = Stage("Headset")
+    stage.speaker.devices_changed(BOTH)
+    stage.speaker.play(A, pcm(1000, 5000))
+    stage.speaker.end(A)
+    stage.sound.stream.run(5)
+    stage.sound.refused = {"Headset"}
+    stage.sound.format = Format(*formats)
+    stage.sound.stream.vanish()
+    await until(lambda: len(stage.sound.streams) == 2)
+    assert stage.sound.asked == ["Headset", None]
+    assert stage.told == ["The loudspeaker “Headset” went away. The answer goes on with “Speakers”."]
+    stage.sound.stream.run(10)
+    (heard,) = stage.speaker.stop()
+    assert heard.ms == pytest.approx(60 + 160 + 5, abs=1), "both devices count"
+    stage.speaker.close()
+
+
+async def test_the_wanted_device_is_taken_again_after_the_answer(stage_of_headset: Stage) -> None:
+    stage = stage_of_headset
+    stage.speaker.devices_changed(SPEAKERS)
+    stage.speaker.play(A, pcm(500))
+    stage.speaker.devices_changed(BOTH)
+    stage.sound.stream.run(3)
+    assert stage.sound.asked == [None], "not while it sounds"
+    stage.speaker.stop()
+    assert stage.sound.asked == [None, "Headset"]
+    assert stage.told[-1] == "The loudspeaker “Headset” is back. It is used again."
+    stage.speaker.play(B, pcm(500))
+    assert stage.sound.stream.ask() == pcm(20)
+    assert len(stage.told) == 2
+
+
+async def test_the_wanted_device_is_taken_at_once_if_nothing_sounds(stage_of_headset: Stage) -> None:
+    stage = stage_of_headset
+    stage.speaker.devices_changed(SPEAKERS)
+    stage.speaker.prepare()
+    stage.speaker.devices_changed(BOTH)
+    assert stage.sound.asked == [None, "Headset"]
+
+
+async def test_a_stream_the_server_moved_is_not_touched(stage_of_headset: Stage) -> None:
+    stage = stage_of_headset
+    moving = replace(BOTH, moves_streams=True)
+    stage.speaker.devices_changed(moving)
+    stage.speaker.play(A, pcm(500))
+    stage.sound.stream.run(5)
+    stage.speaker.devices_changed(replace(SPEAKERS, moves_streams=True))
+    assert stage.told == ["The loudspeaker “Headset” went away. The answer goes on with “Speakers”."]
+    assert stage.sound.stream.running
+    assert len(stage.sound.streams) == 1
+
+
+async def test_a_device_chosen_in_mid_answer_takes_over_from_what_was_heard(stage: Stage) -> None:
+    whole = np.arange(1, 24 * 500 + 1, dtype="<i2").tobytes()
+    stage.speaker.play(A, whole)
+    stage.sound.stream.run(5)
+    stage.speaker.use("Headset")
+    await until(lambda: len(stage.sound.streams) == 2 and stage.sound.stream.running)
+    assert stage.sound.asked == [None, "Headset"]
+    assert stage.sound.stream.ask(2) == whole[65 * 48 : 105 * 48], "the device plays its last 5 ms to their end"
+    assert stage.told == []
+
+
+async def test_a_prepared_stream_that_gave_way_is_replaced(stage: Stage) -> None:
+    stage.speaker.prepare()
+    stage.sound.stream.close()
+    stage.sound.stream.lost()
+    stage.sound.stream.closed = False  # closed once more by its owner, which is harmless
+    await until(lambda: stage.sound.streams[0].closed)
+    stage.speaker.play(A, pcm(500))
+    assert stage.sound.stream.ask() == pcm(20)
 
 
 async def test_stop_while_a_lost_device_is_sought_ends_the_search(stage: Stage) -> None:
