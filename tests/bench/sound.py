@@ -10,6 +10,7 @@ a random moment and compares what the program claims with what was recorded. Fig
     gap_ms                 silence between the first and the last sample
     lost_ms                of a reply that is not interrupted: what did not sound
     cut_step_percent       how far the last sample is from silence, of full scale: the click
+    likeness               of what was captured to what was spoken, 1 is the same; the first and last 100 ms too
     release_to_commit_ms   from the key going up to the end of the talk, less the release tail
     open_to_block_ms       from the key going down to the first captured block
     cpu_percent, rss_mb    of one core, and resident: playing, capturing, doing nothing
@@ -18,6 +19,7 @@ Who is measured is a `Driver` (tests/bench/drivers): the whole program, `parley`
 what comes over the wire; on request its sound engine alone, `parley engine`; or, interrupted by the server's
 `speech_started`, the program talking hands-free and other people's programs (`drivers/peers.py`).
 
+    unclear                1: the recording does not tell which sample was heard last
     untold                 1: the server was never told what was heard
 
     python3 packaging/dev.py bench sound                                     five minutes
@@ -32,14 +34,16 @@ import argparse
 import asyncio
 import json
 import math
+import os
 import random
 import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +51,14 @@ import psutil
 from numpy.typing import NDArray
 
 from tests.bench.drivers import BYTES_PER_MS, DELTA_MS, Delta, Driver, engine, peers, program, sleep_until
-from tests.harness.sound import RATE_HZ, Recorder, VirtualSound
+from tests.harness import processes
+from tests.harness.sound import RATE_HZ, SPEAKER, Recorder, VirtualSound
 
 TARGET = Path(__file__).resolve().parents[2] / "build" / "bench" / "sound.json"
 PEER_SHARE = 4
 """Other people's programs are run this much less often than ours."""
+OTHER_SPEAKER = "va_other_speaker"
+MOVED_AFTER_S = 0.5
 SETTLE_S = 0.25
 """How long the recording goes on after the last sound."""
 
@@ -72,6 +79,16 @@ def noise(ms: int, seed: int) -> bytes:
     return pcm
 
 
+class Around(Enum):
+    """What goes on around a reply."""
+
+    NOTHING = "nothing"
+    MOVED = "moved"
+    """The sound server moves the program to another speaker in mid-reply, as a user does in its mixer."""
+    BUSY = "busy"
+    """Both cores have other work."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A way a reply comes, and when it is interrupted."""
@@ -82,6 +99,13 @@ class Scenario:
     """The number of a delta → when it comes, in seconds after the first."""
     cut_ms: tuple[int, int] | None
     """Between which times after the first delta it is interrupted; None: it is not."""
+    items: int = 1
+    """Of how many items, of the same length, it consists."""
+    around: Around = Around.NOTHING
+
+    def starts_ms(self, item: int) -> float:
+        """Return where in the reply an item begins."""
+        return self.reply_ms / self.items * item
 
     def deltas(self, seed: int) -> list[Delta]:
         """Return the reply, cut up."""
@@ -90,7 +114,10 @@ class Scenario:
         size = DELTA_MS * BYTES_PER_MS
         pieces = [pcm[at : at + size] for at in range(0, len(pcm), size)]
         times = [self.arrivals(number, chance) for number in range(len(pieces))]
-        return [Delta(max(times[: number + 1]), piece) for number, piece in enumerate(pieces)]
+        return [
+            Delta(max(times[: number + 1]), piece, number * self.items // len(pieces))
+            for number, piece in enumerate(pieces)
+        ]
 
 
 def _burst(number: int, _: random.Random) -> float:
@@ -105,6 +132,10 @@ def _stalled(number: int, _: random.Random) -> float:
     return number * 0.002 if number < 8 else 2.8 + number * 0.002
 
 
+def _ten_times(number: int, _: random.Random) -> float:
+    return number * DELTA_MS / 10_000
+
+
 def _jittery(number: int, chance: random.Random) -> float:
     return number * DELTA_MS / 1000 + (chance.uniform(0, 0.25) if number else 0)
 
@@ -116,10 +147,19 @@ SCENARIOS = (
     Scenario("jitter", 4000, _jittery, (400, 2000)),
     Scenario("early", 4000, _burst, (20, 200)),
     Scenario("100 ms reply", 100, _burst, None),
+    Scenario("400 ms reply", 400, _burst, None),
+    Scenario("two items", 4000, _burst, (400, 3600), items=2),
+    Scenario("20 s at 10x", 20_000, _ten_times, (1000, 8000)),
+    Scenario("moved", 4000, _burst, (1500, 2500), around=Around.MOVED),
+    Scenario("busy", 4000, _real_time, (400, 2000), around=Around.BUSY),
 )
 
 
 # --- what came out ------------------------------------------------------------------------------
+
+
+class Unclear(Exception):
+    """The recording does not tell what was heard: holes in it, or another sound."""
 
 
 @dataclass(slots=True)
@@ -140,7 +180,7 @@ class Trace:
 def trace(recorder: Recorder, reply: bytes, since_s: float) -> Trace | None:
     """Find the reply in the recording; None: nothing of it sounded.
 
-    Raises RuntimeError if what sounded last is nothing of this reply.
+    Raises `Unclear` if what sounded last is nothing of this reply.
     """
     start = max(0, recorder.index_at(since_s))
     samples = recorder.samples[start:]
@@ -176,7 +216,7 @@ def position_of(sounded: Samples, reply: bytes) -> int:
         at, likeness = _find(piece, whole)
         if likeness > 0.9:
             return at + len(piece)
-    raise RuntimeError(f"What sounded last is nothing of the reply (correlation {likeness:.2f}).")
+    raise Unclear(f"What sounded last is nothing of the reply (correlation {likeness:.2f}).")
 
 
 def _find(piece: NDArray[np.float64], whole: NDArray[np.float64]) -> tuple[int, float]:
@@ -186,6 +226,15 @@ def _find(piece: NDArray[np.float64], whole: NDArray[np.float64]) -> tuple[int, 
     at = int(np.argmax(correlation[: len(whole)]))
     there = whole[at : at + len(piece)]
     return at, float(there @ piece[: len(there)] / (np.linalg.norm(there) * np.linalg.norm(piece) + 1))
+
+
+def likenesses(captured: bytes, spoken: bytes) -> dict[str, float]:
+    """Return how like what was spoken the recording is, as a whole, and its first and last 100 ms."""
+    got = np.frombuffer(captured[: len(captured) & ~1], "<i2").astype(np.float64)
+    whole = np.frombuffer(spoken, "<i2").astype(np.float64)
+    edge = RATE_HZ // 10
+    pieces = {"likeness": got, "likeness_first": got[:edge], "likeness_last": got[-edge:]}
+    return {name: _find(piece, whole)[1] if piece.size else 0.0 for name, piece in pieces.items()}
 
 
 def lost_ms(recorder: Recorder, reply: bytes, since_s: float) -> float:
@@ -222,11 +271,15 @@ class Goal:
         return sum(self.least <= value <= self.most for value in values)
 
 
-_DELIVERIES = ("burst", "real time", "stalled")
+_DELIVERIES = ("burst", "real time", "stalled", "jitter", "two items", "20 s at 10x", "moved", "busy")
 GOALS = (
     Goal("silence_ms", 0, 30, _DELIVERIES),
     Goal("heard_error_ms", -20, 20, _DELIVERIES),
-    Goal("first_sound_ms", 0, 80, _DELIVERIES),
+    Goal("first_sound_ms", 0, 60, (*_DELIVERIES, "100 ms reply", "400 ms reply")),
+    Goal("lost_ms", 0, 0, ("100 ms reply", "400 ms reply")),
+    Goal("likeness", 0.99, 1, ("talk",)),
+    Goal("likeness_first", 0.99, 1, ("talk",)),
+    Goal("likeness_last", 0.99, 1, ("talk",)),
     Goal("release_to_commit_ms", -float("inf"), 30, ("talk",)),
     Goal("open_to_block_ms", 0, 40, ("talk",)),
 )
@@ -284,16 +337,26 @@ async def run_reply(driver: Driver, sound: VirtualSound, scenario: Scenario, see
     reply = b"".join(delta.pcm for delta in deltas)
     chance = random.Random(seed)
     await driver.ready()
-    with sound.record() as recorder:
+    with sound.record() as recorder, _around(scenario, sound) as other:
         first_delta_s = await driver.deliver(deltas)
         cut = None
+        if other is not None:
+            await sleep_until(first_delta_s + MOVED_AFTER_S)
+            await asyncio.to_thread(_move, sound, OTHER_SPEAKER)
         if scenario.cut_ms is None:
             await driver.finished()
         else:
             await sleep_until(first_delta_s + chance.uniform(*scenario.cut_ms) / 1000)
             cut = await driver.interrupt()
         await asyncio.sleep(SETTLE_S)
-        found = trace(recorder, reply, first_delta_s - 0.05)
+        try:
+            found = trace(recorder, reply, first_delta_s - 0.05)
+            if found is not None and other is not None:
+                later = trace(other, reply, first_delta_s - 0.05)
+                found = found if later is None else replace(later, first_s=found.first_s)
+        except Unclear:
+            figures.note(scenario.name, "unclear", 1.0)
+            return
         lost = lost_ms(recorder, reply, first_delta_s - 0.05) if cut is None else 0.0
     if found is None:  # nothing of it sounded
         if cut is None:
@@ -309,17 +372,51 @@ async def run_reply(driver: Driver, sound: VirtualSound, scenario: Scenario, see
     figures.note(scenario.name, "silence_ms", max(0.0, (found.last_s - cut.ordered_s) * 1000))
     figures.note(scenario.name, "untold", float(math.isnan(cut.claimed_ms)))
     if not math.isnan(cut.claimed_ms):
-        figures.note(scenario.name, "heard_error_ms", cut.claimed_ms - found.heard_ms)
+        claimed_ms = scenario.starts_ms(cut.item) + cut.claimed_ms
+        figures.note(scenario.name, "heard_error_ms", claimed_ms - found.heard_ms)
     figures.note(scenario.name, "cut_step_percent", abs(found.last_value) / 327.68)
+
+
+@contextmanager
+def _around(scenario: Scenario, sound: VirtualSound) -> Iterator[Recorder | None]:
+    """Let happen what happens around a reply; yield the recorder of the other speaker, if there is one."""
+    match scenario.around:
+        case Around.NOTHING:
+            yield None
+        case Around.MOVED:
+            sound.add_sink(OTHER_SPEAKER, rate_hz=RATE_HZ, channels=1)
+            try:
+                with sound.record(f"{OTHER_SPEAKER}.monitor") as other:
+                    yield other
+            finally:
+                _move(sound, SPEAKER)
+                sound.remove(OTHER_SPEAKER)
+        case Around.BUSY:
+            work = [processes.start([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+            try:
+                yield None
+            finally:
+                for process in work:
+                    processes.stop(process)
+
+
+def _move(sound: VirtualSound, speaker: str) -> None:
+    """Move everything that sounds to a speaker; what ends just then need not be moved."""
+    for line in sound.pactl("list", "short", "sink-inputs").splitlines():
+        with suppress(RuntimeError):
+            sound.pactl("move-sink-input", line.split("\t")[0], speaker)
 
 
 async def run_talk(driver: Driver, sound: VirtualSound, seed: int, figures: Figures) -> None:
     """Hold the key while somebody speaks."""
     await driver.ready()
-    speaking = sound.start_playing(noise(3000, seed))
+    spoken = noise(3000, seed)
+    speaking = sound.start_playing(spoken)
     await asyncio.sleep(0.4 + random.Random(seed).uniform(0, 0.05))
     talk = await driver.talk(0.6 + random.Random(seed).uniform(0, 0.05))
     speaking.terminate()
+    for name, likeness in likenesses(talk.captured, spoken).items():
+        figures.note("talk", name, likeness)
     figures.note("talk", "open_to_block_ms", talk.first_block_ms)
     figures.note("talk", "release_to_commit_ms", talk.release_to_commit_ms - talk.tail_ms)
 

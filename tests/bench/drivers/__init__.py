@@ -25,6 +25,8 @@ class Delta:
     at_s: float
     """After the first."""
     pcm: bytes
+    item: int = 0
+    """Which item of the response it belongs to: 0, 1…"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ class Cut:
     ordered_s: float
     """When the order was given, by `time.monotonic`."""
     claimed_ms: float
-    """What the program says was heard of the reply."""
+    """What the program says was heard of the item that sounded; not a number: it never said."""
+    item: int = 0
+    """Which item that was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Talk:
     """From the release to the end of the talk."""
     tail_ms: float
     """The release tail the program means to keep."""
+    captured: bytes = b""
+    """What arrived of it: PCM16, mono, 24 kHz."""
 
 
 class Driver(Protocol):

@@ -42,6 +42,7 @@ class EngineDriver:
         self._microphone = Microphone(self._post)
         self._tail_ms = TAIL_MS
         self._arrived: asyncio.Queue[tuple[float, Input]] = asyncio.Queue()
+        self._captured = bytearray()
         self._replies = 0
         self._delivery: asyncio.Task[None] | None = None
 
@@ -51,6 +52,8 @@ class EngineDriver:
     async def _until(self, *kinds: type) -> float:
         while True:
             at, event = await asyncio.wait_for(self._arrived.get(), 20)
+            if isinstance(event, MicBlock):
+                self._captured += event.pcm
             if isinstance(event, kinds):
                 return at
 
@@ -64,24 +67,30 @@ class EngineDriver:
     async def deliver(self, deltas: Sequence[Delta]) -> float:
         """See Driver."""
         self._replies += 1
-        part = PartId(f"item_{self._replies}")
+        parts = [PartId(f"item_{self._replies}_{number}") for number in range(deltas[-1].item + 1)]
         begun = time.monotonic()
-        self._speaker.play(part, deltas[0].pcm)
-        self._delivery = asyncio.create_task(self._deliver(part, deltas[1:], begun))
+        self._speaker.play(parts[0], deltas[0].pcm)
+        self._delivery = asyncio.create_task(self._deliver(parts, deltas, begun))
         return begun
 
-    async def _deliver(self, part: PartId, deltas: Sequence[Delta], begun: float) -> None:
-        for delta in deltas:
+    async def _deliver(self, parts: Sequence[PartId], deltas: Sequence[Delta], begun: float) -> None:
+        before = 0
+        for delta in deltas[1:]:
             await sleep_until(begun + delta.at_s)
-            self._speaker.play(part, delta.pcm)
-        self._speaker.end(part)
+            if delta.item != before:
+                self._speaker.end(parts[before])
+                before = delta.item
+            self._speaker.play(parts[delta.item], delta.pcm)
+        self._speaker.end(parts[-1])
 
     async def interrupt(self) -> Cut:
         """See Driver."""
         ordered = time.monotonic()
         heard = self._speaker.stop()
         await self._end_delivery()
-        return Cut(ordered, heard[0].ms if heard else 0)
+        if not heard:
+            return Cut(ordered, 0)
+        return Cut(ordered, heard[0].ms, int(heard[0].part.item_id.rpartition("_")[2]))
 
     async def finished(self) -> None:
         """See Driver."""
@@ -89,6 +98,7 @@ class EngineDriver:
 
     async def talk(self, seconds: float) -> Talk:
         """See Driver."""
+        self._captured.clear()
         pressed = time.monotonic()
         self._microphone.open()
         await self._until(MicStarted)
@@ -97,7 +107,7 @@ class EngineDriver:
         released = time.monotonic()
         self._microphone.close()
         ended = await self._until(MicClosed)
-        return Talk((first - pressed) * 1000, (ended - released) * 1000, self._tail_ms)
+        return Talk((first - pressed) * 1000, (ended - released) * 1000, self._tail_ms, bytes(self._captured))
 
     async def _end_delivery(self) -> None:
         if self._delivery is not None:

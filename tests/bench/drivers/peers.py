@@ -225,9 +225,9 @@ class PeerDriver:
         while time.monotonic() < ordered + TOLD_WITHIN_S:
             for received in self._server.received[before:]:
                 if isinstance(received.event, wire.ConversationItemTruncate):
-                    return Cut(ordered, received.event.audio_end_ms)
+                    return self._replies.cut(ordered, received.event)
                 if isinstance(received.event, wire.ConversationItemDelete):
-                    return Cut(ordered, 0)
+                    return self._replies.cut(ordered, None)
             await asyncio.sleep(0.01)
         return Cut(ordered, math.nan)
 

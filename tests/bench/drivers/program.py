@@ -147,9 +147,9 @@ class ProgramDriver:
         told = await self._caller.expect(
             wire.ConversationItemTruncate | wire.ConversationItemDelete  # type: ignore[arg-type]
         )
+        cut = self._replies.cut(pressed, told if isinstance(told, wire.ConversationItemTruncate) else None)
         await self._replies.end()
-        heard_ms = told.audio_end_ms if isinstance(told, wire.ConversationItemTruncate) else 0
-        return Cut(pressed, heard_ms)
+        return cut
 
     async def finished(self) -> None:
         """See Driver."""
@@ -160,12 +160,18 @@ class ProgramDriver:
         if self._answer_is_due:
             await self._caller.answer("Yes.")  # in writing: whoever talks on interrupts nothing
             await asyncio.sleep(ANSWERED_S)
+        before = len(self._server.received)
         pressed = self._finger.down()
         first = self._when(await self._caller.expect(wire.InputAudioBufferAppend))
         await sleep_until(pressed + seconds)
         released = self._finger.up()
         ended = await self._take_question()
-        return Talk((first - pressed) * 1000, (ended - released) * 1000, TAIL_MS)
+        captured = b"".join(
+            received.event.audio
+            for received in self._server.received[before:]
+            if isinstance(received.event, wire.InputAudioBufferAppend)
+        )
+        return Talk((first - pressed) * 1000, (ended - released) * 1000, TAIL_MS, captured)
 
     async def _take_question(self) -> float:
         """Take what was said and the wish for an answer; return when the commit came."""
