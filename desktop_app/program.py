@@ -181,7 +181,7 @@ class Program:
                 voices=choice.voices,
                 jitter=random.random,
                 now=time.time,
-                titles=not choice.local and choice.dialect is Dialect.GA,
+                titles=self._can_name_conversations,
             ),
             transport=self._transport,
             speaker=self._speaker,
@@ -251,6 +251,13 @@ class Program:
         join(
             window.about_asked,
             lambda items, question: handle(inputs.AsideAsked(inputs.AsideKind.ABOUT, question, items)),
+            closing.callback(self._devices.close)
+
+    def _can_name_conversations(self) -> bool:
+        """Whether the endpoint can answer beside the conversation, and find a title."""
+        if self._choice.local:
+            return bool(self._preferences.settings.local.chat_url)  # the small models cannot
+        return self._choice.dialect is Dialect.GA
         )
         join(window.forget_asked, lambda items: handle(inputs.ForgetAsked(items)))
         join(window.server_copy_asked, lambda item: handle(inputs.ServerCopyAsked(item)))

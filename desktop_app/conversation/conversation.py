@@ -113,7 +113,7 @@ class Conversation:
     """Turns each thing that happens into what shall be done; touches nothing itself.
 
     `session` is what every connection is configured with, without the voice. `voices` is what can be picked.
-    `jitter` returns 0 to 1. `titles`: whether the conversation is given a title by a response out of band. `now`
+    `jitter` returns 0 to 1. `titles`: whether a title is asked for by a response out of band, once it may be. `now`
     returns Unix seconds; without it a session is not renewed before it expires.
     """
 
@@ -124,7 +124,7 @@ class Conversation:
         voice: str,
         voices: Sequence[str] = (),
         jitter: Callable[[], float],
-        titles: bool = False,
+        titles: Callable[[], bool] = lambda: False,
         now: Callable[[], float] | None = None,
     ) -> None:
         self._outbox = outbox = Outbox()
@@ -233,8 +233,8 @@ class Conversation:
             case SessionChosen(config):
                 self._mic_refused = False
                 self._setup.choose(config)
-            case ToolsOffered(offers):
-                self._tools.offer(offers)
+            case ToolsOffered(offers, approved):
+                self._tools.offer(offers, approved)
                 self._setup.offer([offer.tool for offer in offers])
             case RenewalAsked():
                 self._renewal = self._link.state is not Link.OFFLINE
@@ -686,7 +686,10 @@ class Conversation:
             self._notice(text, hint, "aside", Severity.WARNING)
 
     def _name_conversation(self) -> None:
-        if self._titles and self._answers.completed_answers == TITLE_AFTER and not self._over_budget:
+        if not self._titles() or self._named or self._over_budget:
+            return
+        if self._answers.completed_answers >= TITLE_AFTER:
+            self._named = True
             self._ask_aside(AsideAsked(AsideKind.TITLE))
 
     # --- what the server says -------------------------------------------------------------------

@@ -161,6 +161,8 @@ class ToolsOffered:
     offers: tuple[ToolOffer, ...]
 
 
+    approved: tuple[str, ...] = ()
+    """Tools that the service calls by itself and that need not ask: `server/tool`."""
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
     """A tool has run, or could not; the output says which, to the model."""

@@ -94,6 +94,9 @@ class ToolCalls:
         self._approvals: dict[str, Item] = {}
         self._answered: Recent[None] = Recent(limits.MAX_REMEMBERED)
         """Calls and approvals that have their answer: none gets a second one."""
+        """Those that need not ask, by name; of a server's own tools, `server/tool`."""
+        self._approved: tuple[str, ...] = ()
+        """Of these, the servers' own ones that the settings know."""
         self._pictures = 0
         self._judged = 0
         self._turn = 0
@@ -113,8 +116,8 @@ class ToolCalls:
         """Whether any call is without its output, of whatever turn."""
         return bool(self._rounds)
 
-    def offer(self, offers: tuple[ToolOffer, ...]) -> None:
-        """These are the tools from now on; an «always» was meant for the tool as it was."""
+    def offer(self, offers: tuple[ToolOffer, ...], approved: tuple[str, ...] = ()) -> None:
+        """These are the tools from now on; an «always» was meant for the tool as it was, and may be taken back."""
         before, self._offers = self._offers, {str(offer.tool.name): offer for offer in offers}
         for name in list(self._trusted):
             old, new = before.get(name), self._offers.get(name)
@@ -129,6 +132,10 @@ class ToolCalls:
 
     def response_begins(self) -> None:
         """A response is born in the present turn."""
+        for name in set(self._approved) - set(approved):
+            self._trusted.pop(name, None)
+        self._trusted.update(dict.fromkeys(approved))
+        self._approved = approved
         self._turn_of_active = self._turn
         self._outbox.stop_waiting(Timer.APPROVED)
 

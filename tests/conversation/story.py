@@ -148,7 +148,7 @@ class Story:
         now: Callable[[], float] | None = None,
     ) -> None:
         self.config = config
-        self.core = Conversation(config, voice=voice, voices=voices, jitter=lambda: 1.0, titles=titles, now=now)
+        self.core = Conversation(config, voice=voice, voices=voices, jitter=lambda: 1.0, titles=lambda: titles, now=now)
         self.effects: list[Effect] = []
         self.stopped_with: tuple[Heard, ...] = ()
         """What the speaker answers to `StopPlayback`."""

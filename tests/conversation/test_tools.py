@@ -552,3 +552,24 @@ def test_a_refused_answer_after_tools_is_told() -> None:
     effects = story.says(error("invalid_value", "too much", event_id=str(create.event_id)))
     assert notices(effects)
     assert story.turn() is Turn.IDLE
+def test_an_approval_that_is_kept_needs_no_question_until_it_is_taken_back() -> None:
+    story = asking()
+    story.happens(ToolsOffered((), approved=("docs/search",)))
+    story.says(created())
+    assert not of(AskConsent, story.says(ended([approval("a")])))
+    story.happens(ToolsOffered(()))
+    story.says(created("resp_2"))
+    assert of(AskConsent, story.says(ended([approval("b")], response="resp_2")))
+
+
+def test_an_always_that_is_taken_back_asks_again() -> None:
+    story = Story().offers("open_page", asks=True).online()
+    story.talks()
+    story.calls("open_page:a")
+    story.happens(ConsentGiven("a", allowed=True, always=True), ToolFinished("a", "{}"))
+    story.offers("open_page", asks=False)
+    assert of(RunTool, story.calls("open_page:b", response="resp_2"))
+    story.offers("open_page", asks=True)
+    assert of(AskConsent, story.calls("open_page:c", response="resp_3"))
+
+
