@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from desktop_app import __version__
 from desktop_app.options import Options, parse
+from desktop_app.secrecy import Environment, RedactingFormatter, Redaction
 
 if TYPE_CHECKING:
     from desktop_app.ui.main_window import MainWindow
@@ -34,14 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from desktop_app.tools.user_worker import main as run_tool_file
 
         return run_tool_file()
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    if options.list_devices:
+        from desktop_app.audio.watching import list_devices
+
+        return list_devices()
+    environment = Environment(os.environ, Redaction())
+    _log_to_the_terminal(options.log_level, environment.redaction)
     if options.serve_local:
         from desktop_app.local_server.__main__ import main as serve
 
-        return serve(options.profile, port=options.port)
-    return _run_window(options)
+        return serve(options.profile, port=options.port, environment=environment)
+    return _run_window(options, environment)
+
+
+def _log_to_the_terminal(level: str, redaction: Redaction) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s", redaction))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 def _paint(window: MainWindow) -> None:
@@ -81,7 +91,7 @@ def _explain_a_missing_screen() -> None:
     qInstallMessageHandler(hear)
 
 
-def _run_window(options: Options) -> int:
+def _run_window(options: Options, environment: Environment) -> int:
     from PySide6.QtCore import qInstallMessageHandler
     from PySide6.QtWidgets import QApplication
 
@@ -101,4 +111,4 @@ def _run_window(options: Options) -> int:
 
     from desktop_app.program import run
 
-    return run(application, window, options)
+    return run(application, window, options, environment)

@@ -24,6 +24,7 @@ import msgspec
 
 from desktop_app.endpoints import Endpoint, realtime_url
 from desktop_app.errors import LocalServerError, ParleyError
+from desktop_app.secrecy import inherited, sounds_secret
 from desktop_app.tasks import start_task
 
 TOKEN_VARIABLE = "PARLEY_LOCAL_TOKEN"
@@ -83,7 +84,7 @@ class _Child:
 class LocalServer:
     """The child process. `report` gets what it prints, on the loop.
 
-    `environment` is put over our own, without the user's keys.
+    `environment` is put over our own, without the user's keys and whatever else sounds like a secret.
     """
 
     def __init__(
@@ -212,7 +213,7 @@ class LocalServer:
         return child.process
 
     def _environment(self, token: str) -> dict[str, str]:
-        passed = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+        passed = {name: value for name, value in inherited(os.environ).items() if not sounds_secret(name)}
         return {**passed, **self._extra, TOKEN_VARIABLE: token, "PYTHONUNBUFFERED": "1"}
 
     def _take(self, line: bytes, ready: asyncio.Future[str]) -> None:

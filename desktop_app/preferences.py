@@ -48,7 +48,9 @@ class Preferences:
         post: Callable[[inputs.Input], None],
         show_notice: Callable[[Notice], None],
         changed: Callable[[str], None],
+        environment: Mapping[str, str],
     ) -> None:
+        self._environment = environment
         self._file = file
         self.settings = settings
         self.choice = choice
@@ -106,7 +108,7 @@ class Preferences:
     def session_wish(self) -> SessionConfig:
         """Return what a session is to be, with the tools there are."""
         tools = [offer.tool for offer in self._workshop.offers()]
-        tools += wishes.remote_servers(self.settings, self.choice)
+        tools += wishes.remote_servers(self.settings, self.choice, self._environment)
         return msgspec.structs.replace(wishes.session_config(self.settings, self.choice), tools=tools)
 
     def session_shown(self, config: SessionConfig) -> None:

@@ -21,7 +21,9 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import qasync
 from platformdirs import user_data_path
 from PySide6.QtCore import QMetaObject, QTimer, SignalInstance
@@ -40,6 +42,7 @@ from desktop_app.local_process import LocalServer, Report, command
 from desktop_app.options import Options
 from desktop_app.preferences import Preferences
 from desktop_app.protocol.dialects import Dialect
+from desktop_app.secrecy import Environment, Redaction, sounds_secret
 from desktop_app.session import Session
 from desktop_app.settings import Settings, SettingsFile, install_id
 from desktop_app.tasks import DaemonThreads, end_tasks, start_task
@@ -58,12 +61,12 @@ WORKERS = 4
 _log = logging.getLogger(__name__)
 
 
-def run(application: QApplication, window: MainWindow, options: Options) -> int:
+def run(application: QApplication, window: MainWindow, options: Options, environment: Environment) -> int:
     """Run until the window is closed; return the exit code."""
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
         # qasync's own default would start ten threads at the first look-up of a host name, and wait for them.
         runner.get_loop().set_default_executor(DaemonThreads(WORKERS))
-        runner.run(converse(window, options))
+        runner.run(converse(window, options, environment))
     return 0
 
 
@@ -74,23 +77,25 @@ def profile_folder(options: Options) -> Path:
     return user_data_path("Parley", appauthor=False)
 
 
-async def converse(window: MainWindow, options: Options) -> None:
+async def converse(window: MainWindow, options: Options, environment: Environment) -> None:
     """Run until the window is closed; anew for another endpoint."""
     closing = asyncio.Event()
     window.closing.connect(closing.set)
     _end_on_signals(closing)
-    with _bugs_shown(window), _garbage_collected_here(window):
+    with _bugs_shown(window, environment.redaction), _garbage_collected_here(window):
         keys: dict[str, str] = {}
         while not closing.is_set():
-            await _run_once(window, options, keys, closing)
+            await _run_once(window, options, keys, closing, environment)
             # The next one is for another endpoint, chosen in the settings: the command line has had its say.
             options = replace(options, endpoint="", model="", voice="")
 
 
-async def _run_once(window: MainWindow, options: Options, keys: dict[str, str], closing: asyncio.Event) -> None:
+async def _run_once(
+    window: MainWindow, options: Options, keys: dict[str, str], closing: asyncio.Event, environment: Environment
+) -> None:
     """Run until the window is closed, or another endpoint is wanted."""
     again = asyncio.Event()
-    program = Program(window, options, keys, again.set)
+    program = Program(window, options, keys, again.set, environment)
     program.open()
     ends = [asyncio.ensure_future(event.wait()) for event in (closing, again)]
     try:
@@ -113,11 +118,14 @@ class Program:
         options: Options,
         keys: dict[str, str] | None = None,
         begin_again: Callable[[], None] = lambda: None,
+        environment: Environment | None = None,
     ) -> None:
         """Build it all. `keys`: of endpoints, by name, as they were typed: for this run only.
 
         `begin_again` is called when another endpoint is wanted: with a `Program` of its own.
         """
+        self._environment = environment = environment or Environment(dict(os.environ), Redaction())
+        self._redaction = redaction = environment.redaction
         folder = profile_folder(options)
         self._window = window
         self._keys = {} if keys is None else keys
@@ -127,13 +135,15 @@ class Program:
         settings = loaded.settings
         for notice in loaded.notices:
             window.show_notice(notice)
-        self._choice = choice = _choose(window, options, settings, install_id(folder), self._keys)
+        self._choice = choice = _choose(window, options, settings, install_id(folder), self._keys, environment)
         self._local = (
-            LocalServer(command(folder, options.log_level), self._local_reported, environment=_chat(settings))
+            LocalServer(
+                command(folder, options.log_level), self._local_reported, environment=_chat(settings, environment)
+            )
             if choice.local
             else None
         )
-        self._transport = WebSocketTransport(self._endpoint, self._handle)
+        self._transport = WebSocketTransport(self._endpoint, self._handle, redaction=redaction)
         audio = settings.audio
         self._speaker = Speaker(self._handle, device=options.output_device or audio.output_device or None)
         self._microphone = Microphone(
@@ -152,6 +162,7 @@ class Program:
             notes_folder=Path(settings.tools.notes_folder).expanduser() if settings.tools.notes_folder else None,
             switched_off=settings.tools.off,
             trusted=settings.tools.trusted,
+            environment=environment,
         )
         self._books = Books(
             folder,
@@ -172,11 +183,12 @@ class Program:
             post=self._handle,
             show_notice=window.show_notice,
             changed=self._setting_changed,
+            environment=environment,
         )
         voice = options.voice or settings.voices.get(choice.name, "") or choice.voices[0]
         self._session = Session(
             Conversation(
-                wishes.session_config(settings, choice),
+                wishes.session_config(settings, choice, environment),
                 voice=voice,
                 voices=choice.voices,
                 jitter=random.random,
@@ -229,7 +241,12 @@ class Program:
             closing.callback(self._microphone.shutdown)
 
     async def _endpoint(self) -> Endpoint:
-        return await self._local.endpoint() if self._local is not None else self._preferences.choice.endpoint()
+        local = self._local
+        endpoint = await local.endpoint() if local is not None else self._preferences.choice.endpoint()
+        self._redaction.add_headers(endpoint.headers)
+        members = parse_qsl(urlsplit(endpoint.url).query)  # some services want the key there
+        self._redaction.add(*(value for name, value in members if sounds_secret(name)))
+        return endpoint
 
     def _handle(self, event: inputs.Input) -> None:
         self._session.handle(event)
@@ -331,6 +348,7 @@ class Program:
     def _key_entered(self, name: str, key: str) -> None:
         """Use a key that was typed, for this run; it is written nowhere."""
         self._keys[name] = key
+        self._redaction.add(key)
         if name == self._preferences.settings.connection.endpoint:
             self._begin_again()
 
@@ -348,7 +366,7 @@ class Program:
         """Start the local server anew with what it reads only at its start; the conversation goes on."""
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
-            await self._local.restart(_chat(self._preferences.settings))
+            await self._local.restart(_chat(self._preferences.settings, self._environment))
 
     def count_usage(self, usage: CountUsage) -> None:
         """Add to what was spent."""
@@ -371,6 +389,8 @@ class Program:
 
     def _local_reported(self, report: Report) -> None:
         """Show what the local server says of itself."""
+        clean = self._redaction.text
+        report = msgspec.structs.replace(report, text=clean(report.text), hint=clean(report.hint))
         match report.event:
             case "progress":
                 self._window.show_progress(report.text, report.done / report.total if report.total else None)
@@ -388,10 +408,18 @@ class Program:
                 self._window.show_progress("", None)
 
 
-def _chat(settings: Settings) -> dict[str, str]:
-    """Return the chat endpoint that answers for the offline assistant, as its server reads it."""
-    local = settings.local
-    return {"PARLEY_CHAT_URL": local.chat_url, "PARLEY_CHAT_MODEL": local.chat_model} if local.chat_url else {}
+def _chat(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the chat endpoint that answers for the offline assistant, as its server reads it.
+
+    The key of the environment is for the endpoint of the environment, and for no other host.
+    """
+    local, theirs = settings.local, environment.get("PARLEY_CHAT_URL", "")
+    url = local.chat_url or theirs
+    chat = {"PARLEY_CHAT_URL": local.chat_url, "PARLEY_CHAT_MODEL": local.chat_model} if local.chat_url else {}
+    key = environment.get("PARLEY_CHAT_KEY", "")
+    if key and url and (not theirs or urlsplit(theirs)[:2] == urlsplit(url)[:2]):
+        chat["PARLEY_CHAT_KEY"] = key
+    return chat
 
 
 async def _take_screenshot() -> Picture:
@@ -405,20 +433,26 @@ async def _take_screenshot() -> Picture:
 
 
 def _choose(
-    window: MainWindow, options: Options, settings: Settings, installation: str, keys: Mapping[str, str]
+    window: MainWindow,
+    options: Options,
+    settings: Settings,
+    installation: str,
+    keys: Mapping[str, str],
+    environment: Environment,
 ) -> Choice:
     """Return the endpoint; one that cannot be used is reported, and the offline assistant answers."""
     wanted = options.endpoint or settings.connection.endpoint
     profiles, notices = endpoints.read_profiles(settings.connection.profiles)
     for notice in notices:
         window.show_notice(notice)
+    environment.hide(profile.key_variable for profile in profiles if profile.key_variable)
     named = wanted.strip().casefold() in {profile.name.casefold() for profile in profiles}
     model = options.model or ("" if named else settings.connection.model)  # a profile has a model of its own
     try:
         return endpoints.choose(
             wanted,
             model=model,
-            environment=os.environ,
+            environment=environment,
             install_id=installation,
             profiles=profiles,
             secrets=lambda name: keys.get(name, ""),
@@ -442,7 +476,7 @@ def _end_on_signals(closing: asyncio.Event) -> None:
 
 
 @contextmanager
-def _bugs_shown(window: MainWindow) -> Iterator[None]:
+def _bugs_shown(window: MainWindow, redaction: Redaction) -> Iterator[None]:
     """Show whatever nobody expected as one notice per distinct traceback, with the details to copy.
 
     Only while the loop runs: a thread that fails after the end must not touch the window.
@@ -450,7 +484,7 @@ def _bugs_shown(window: MainWindow) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def show(error: BaseException) -> None:
-        details = "".join(traceback.format_exception(error))
+        details = redaction.text("".join(traceback.format_exception(error)))
         _log.error("unexpected: %s", details)
         place = "".join(
             f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-1:]

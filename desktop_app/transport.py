@@ -41,6 +41,7 @@ from desktop_app.errors import ParleyError
 from desktop_app.protocol import codec
 from desktop_app.protocol.dialects import Dialect
 from desktop_app.protocol.events import ClientEvent, ServerEvent, UnknownEvent
+from desktop_app.secrecy import Redaction
 from desktop_app.tasks import start_task
 
 OPEN_WITHIN_S = 15.0
@@ -77,6 +78,7 @@ class WebSocketTransport:
         endpoint: Callable[[], Awaitable[Endpoint]],
         post: Callable[[Input], None],
         *,
+        redaction: Redaction | None = None,
         open_within_s: float = OPEN_WITHIN_S,
         close_within_s: float = CLOSE_WITHIN_S,
         lost_within_s: float = LOST_WITHIN_S,
@@ -86,6 +88,8 @@ class WebSocketTransport:
         self._open_within_s = open_within_s
         self._close_within_s = close_within_s
         self._lost_within_s = lost_within_s
+        self._redaction = redaction or Redaction()
+        """Takes keys out of what comes in: a server may repeat the one it refuses."""
         self._attempt: asyncio.Task[None] | None = None
         self._outgoing: _Outgoing | None = None
         self._called_off: set[asyncio.Task[None]] = set()
@@ -185,7 +189,7 @@ class WebSocketTransport:
             while self._attempt is this:  # what is posted may call this very connection off
                 # Undecoded: a text frame that is no UTF-8 is the codec's business, not the end of the connection.
                 frame = await socket.recv(decode=False)
-                self._post(Received(_decode(frame)))
+                self._post(Received(_decode(self._redaction.frame(frame))))
                 if time.monotonic() > turn_ends_s:
                     await asyncio.sleep(0)  # a frame that is there already is received without a pause
                     turn_ends_s = time.monotonic() + TURN_S
@@ -193,7 +197,8 @@ class WebSocketTransport:
             pass
         finally:
             writer.cancel()
-        return Disconnected(close_code=socket.close_code or 1006, reason=socket.close_reason or "")
+        reason = self._redaction.text(socket.close_reason or "")
+        return Disconnected(close_code=socket.close_code or 1006, reason=reason)
 
     async def _leave(self, socket: ClientConnection) -> None:
         """Close politely, and without asking if the peer does not listen or this is called off in its turn."""

@@ -6,6 +6,7 @@ Pure. Only what an endpoint may have is asked for: reasoning of reasoning models
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +28,9 @@ OFF = "off"
 _LABEL = re.compile(r"[^A-Za-z0-9_-]")
 
 
-def session_config(settings: Settings, choice: Choice) -> sc.SessionConfig:
+def session_config(
+    settings: Settings, choice: Choice, environment: Mapping[str, str] | None = None
+) -> sc.SessionConfig:
     """Return what every session of this endpoint is configured with; the voice apart."""
     answers = settings.answers
     reasoning = choice.reasons and not choice.local
@@ -43,7 +46,7 @@ def session_config(settings: Settings, choice: Choice) -> sc.SessionConfig:
             ),
             output=sc.AudioOutput(format=sc.PCM_24K, speed=answers.speed),
         ),
-        tools=remote_servers(settings, choice) or UNSET,
+        tools=remote_servers(settings, choice, environment) or UNSET,
         max_output_tokens=answers.max_tokens or "inf",
         truncation=_truncation(settings),
         tracing="auto" if answers.tracing and not choice.local else UNSET,
@@ -54,7 +57,7 @@ def session_config(settings: Settings, choice: Choice) -> sc.SessionConfig:
     )
 
 
-def remote_servers(settings: Settings, choice: Choice) -> list[Tool]:
+def remote_servers(settings: Settings, choice: Choice, environment: Mapping[str, str] | None = None) -> list[Tool]:
     """Return the MCP servers that the service is to call by itself, asking the user each time.
 
     What is wrong with the settings is told by whoever starts the other servers.
@@ -62,7 +65,7 @@ def remote_servers(settings: Settings, choice: Choice) -> list[Tool]:
     if choice.local or choice.dialect is not Dialect.GA:
         return []
     try:
-        configs = parse_mcp_config(settings.tools.mcp)
+        configs = parse_mcp_config(settings.tools.mcp, environment)
     except ParleyError:
         return []
     return [

@@ -22,7 +22,7 @@ from desktop_app.tools.builtin import builtin_tools
 from desktop_app.tools.builtin.clipboard import Clipboard
 from desktop_app.tools.builtin.timers import Timers
 from desktop_app.tools.mcp import McpServers, ServerState, ServerStatus
-from desktop_app.tools.mcp_config import is_remote, parse_mcp_config, variables_named
+from desktop_app.tools.mcp_config import is_remote, parse_mcp_config, secrets_of, variables_named
 from desktop_app.tools.tool import Picture, ToolCall
 from desktop_app.tools.toolbox import Toolbox
 from desktop_app.tools.user_tools import UserTools
@@ -102,6 +102,7 @@ class Workshop:
         self._environment.hide(name for name in variables_named(text) if sounds_secret(name))
         try:
             configs = parse_mcp_config(text, self._environment)
+            self._redaction.add(*(secret for config in configs for secret in secrets_of(config)))
             self.mcp.use([config for config in configs if not is_remote(config)])
         except ParleyError as error:
             self._window.show_notice(Notice.of(error, key="mcp"))
@@ -191,9 +192,7 @@ class Workshop:
         result = await self.toolbox.run(call)
         output = self._redaction.text(result.output)
         images = tuple(_data_uri(picture) for picture in result.pictures)
-        self._post(
-            ToolFinished(call.call_id, output, failed=result.failed, seconds=result.seconds, images=images)
-        )
+        self._post(ToolFinished(call.call_id, output, failed=result.failed, seconds=result.seconds, images=images))
 
     def _speak_up(self, sentence: str) -> None:
         """Say a reminder that is due, by exact speech beside the conversation, and show it."""

@@ -31,6 +31,7 @@ from desktop_app.protocol import events as wire
 from desktop_app.protocol.codec import encode
 from desktop_app.protocol.dialects import Dialect
 from desktop_app.protocol.session_config import SessionConfig
+from desktop_app.secrecy import Redaction
 from desktop_app.transport import WebSocketTransport
 from tests.conftest import RunAsync
 from tests.harness.scripted_server import Caller, ScriptedServer, created
@@ -70,7 +71,9 @@ class Client:
         self.posted: list[Input] = []
         self.on_post: Callable[[Input], None] = lambda _: None
         self._came = asyncio.Event()
-        self.transport = WebSocketTransport(self._ask, self._post, **bounds)
+        self.redaction = Redaction()
+        self.redaction.add_headers(headers)
+        self.transport = WebSocketTransport(self._ask, self._post, redaction=self.redaction, **bounds)
         self.ask: Callable[[], Awaitable[Endpoint]] | None = None
 
     async def _ask(self) -> Endpoint:

@@ -28,6 +28,7 @@ import signal
 import stat
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from desktop_app.errors import LocalServerError
 from desktop_app.local_server.loading import VOICES, Chat, Loader, Told, empty_engines
 from desktop_app.local_server.models import Weights, models_dir
 from desktop_app.local_server.server import MODEL, LocalServer
+from desktop_app.secrecy import Environment, Redaction
 from desktop_app.tasks import end_tasks
 
 TOKEN_VARIABLE = "PARLEY_LOCAL_TOKEN"
@@ -43,15 +45,17 @@ NICER_BY = 5
 """Inference gives way to the window: it would rather be a little later than make the sound stumble."""
 
 
-def main(profile: Path | None = None, *, port: int = 0) -> int:
-    """Serve until told to end; return the exit code."""
+def main(profile: Path | None = None, *, port: int = 0, environment: Mapping[str, str] | None = None) -> int:
+    """Serve until told to end; return the exit code. `environment`: our own, if it was read already."""
     _give_way()
-    token = os.environ.pop(TOKEN_VARIABLE, "")
+    if environment is None:
+        environment = Environment(os.environ, Redaction())
+    token = environment.get(TOKEN_VARIABLE, "")
     if not token:
         token = secrets.token_urlsafe(32)
         print(f"Bearer token of this run: {token}", file=sys.stderr, flush=True)
     try:
-        asyncio.run(_serve(profile, port, token))
+        asyncio.run(_serve(profile, port, token, _chat(environment)))
     except LocalServerError as error:
         print(error, file=sys.stderr)
         return 1
@@ -60,10 +64,10 @@ def main(profile: Path | None = None, *, port: int = 0) -> int:
     return 0
 
 
-async def _serve(profile: Path | None, port: int, token: str) -> None:
+async def _serve(profile: Path | None, port: int, token: str, chat: Chat | None) -> None:
     ended = _end_signal()
     engines = empty_engines()
-    loader = Loader(engines, Weights(models_dir(profile)), _tell, _chat())
+    loader = Loader(engines, Weights(models_dir(profile)), _tell, chat)
     async with LocalServer(engines, token=token, voices=VOICES, port=port) as server:
         _print({"event": "ready", "url": server.url, "voices": list(VOICES), "model": MODEL})
         loading = asyncio.ensure_future(loader.load())
@@ -75,9 +79,9 @@ async def _serve(profile: Path | None, port: int, token: str) -> None:
     loader.close()
 
 
-def _chat() -> Chat | None:
-    url, model = os.environ.get("PARLEY_CHAT_URL", ""), os.environ.get("PARLEY_CHAT_MODEL", "")
-    return Chat(url, model, os.environ.pop("PARLEY_CHAT_KEY", "")) if url else None
+def _chat(environment: Mapping[str, str]) -> Chat | None:
+    url, model = environment.get("PARLEY_CHAT_URL", ""), environment.get("PARLEY_CHAT_MODEL", "")
+    return Chat(url, model, environment.get("PARLEY_CHAT_KEY", "")) if url else None
 
 
 def _tell(told: Told) -> None:

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from desktop_app.errors import ToolError
+from desktop_app.secrecy import Redaction
 from desktop_app.tasks import start_task
 from desktop_app.tools.checking import schema_problem
 from desktop_app.tools.mcp_config import HttpServer, McpConfig, StdioServer, parse_mcp_config
@@ -109,10 +110,13 @@ class McpServers:
         changed: Changed,
         reported: Callable[[ServerState], None],
         *,
+        redaction: Redaction | None = None,
         ready_within_s: float = READY_WITHIN_S,
     ) -> None:
+        """`redaction` takes keys out of what the servers say."""
         self._changed = changed
         self._reported = reported
+        self._redaction = redaction or Redaction()
         self._ready_within_s = ready_within_s
         self._servers: dict[str, _Server] = {}
 
@@ -147,7 +151,8 @@ class McpServers:
 
     def _start(self, config: McpConfig) -> None:
         taken = {server.prefix for server in self._servers.values()}
-        server = _Server(config, _prefix(config.name, taken), self._changed, self._reported, self._ready_within_s)
+        prefix = _prefix(config.name, taken)
+        server = _Server(config, prefix, self._changed, self._reported, self._ready_within_s, self._redaction)
         self._servers[config.name] = server
         server.start()
 
@@ -162,7 +167,9 @@ class _Server:
         changed: Changed,
         reported: Callable[[ServerState], None],
         ready_within_s: float,
+        redaction: Redaction,
     ) -> None:
+        self._clean = redaction.text
         self.config = config
         self.prefix = prefix
         self.source = f"the MCP server «{config.name}»"
@@ -357,16 +364,16 @@ class _Server:
             if name in tools:
                 problem = "there is another one of that name"
             if problem:
-                remarks.append(f"{each.name[:MAX_NAME]} is left out: {problem}.")
+                remarks.append(self._clean(f"{each.name[:MAX_NAME]} is left out: {problem}."))
                 continue
             title = each.title or (each.annotations.title if each.annotations else None) or each.name
             spec = ToolSpec(
                 name,
-                clip(each.description or title, MAX_DESCRIPTION_BYTES),
+                self._clean(clip(each.description or title, MAX_DESCRIPTION_BYTES)),
                 schema,
                 Consent.ALWAYS_ASK,
                 source=self.source,
-                title=title[:100],
+                title=self._clean(title[:100]),
                 remark=_hints(each.annotations),
             )
             tools[name] = _McpTool(spec, each.name, self)
@@ -390,7 +397,7 @@ class _Server:
     ) -> None:
         if self._stopping.is_set() and status is not ServerStatus.STOPPED:
             return
-        self.state = ServerState(self.config.name, status, tools, problem, remarks)
+        self.state = ServerState(self.config.name, status, tools, self._clean(problem), remarks)
         self._reported(self.state)
 
     def _fail(self, sentence: str, hint: str = "") -> None:

@@ -3,6 +3,8 @@
     {"mcpServers": {"files": {"command": "npx", "args": ["-y", "a-server"], "env": {"KEY": "…"}},
                     "wiki": {"url": "https://host/mcp", "headers": {"Authorization": "Bearer …"}}}}
 
+In the values, `${NAME}` stands for a variable of the environment, so that no secret need be written down.
+
 With `"remote": true` beside a url, the Realtime service calls that server itself, and it is no business of this
 computer. Members this program does not know are ignored, above all those by which other programs skip the user's
 consent.
@@ -15,15 +17,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from desktop_app.errors import ToolError
+from desktop_app.secrecy import sounds_secret
 
 MAX_SERVERS = 50
 MAX_TEXT = 1_000_000
 MAX_NAME = 100
+LONG_VALUE = 24
+"""A header's value longer than this is taken for a secret, whatever the header is called."""
 
 _HINT = 'It looks like {"mcpServers": {"name": {"command": "…", "args": ["…"]}}}, or {"url": "…"} inside.'
+_REFERENCE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}")
+_FILLED = ("command", "args", "env", "cwd", "url", "headers")
 _TYPES_HTTP = ("http", "streamable-http", "streamableHttp", "streamable_http")
 
 
@@ -54,10 +61,16 @@ class HttpServer:
 McpConfig = StdioServer | HttpServer
 
 
-def parse_mcp_config(text: str) -> tuple[McpConfig, ...]:
-    """Return the servers; raises `ToolError` with what is wrong and where.
+def variables_named(text: str) -> set[str]:
+    """Return the names of the variables that a list of servers refers to."""
+    return set(_REFERENCE.findall(text))
 
-    Servers marked as disabled are left out. An empty text is no server.
+
+def parse_mcp_config(text: str, environment: Mapping[str, str] | None = None) -> tuple[McpConfig, ...]:
+    """Return the servers, with variables filled in from `environment`.
+
+    Raises `ToolError` with what is wrong and where. Servers marked as disabled are left out. An empty text is no
+    server.
     """
     if len(text) > MAX_TEXT:
         raise ToolError("This is too long to be a list of MCP servers.", _HINT)
@@ -75,12 +88,45 @@ def parse_mcp_config(text: str) -> tuple[McpConfig, ...]:
     servers = _servers(content)
     if len(servers) > MAX_SERVERS:
         raise ToolError(f"There are {len(servers)} servers; at most {MAX_SERVERS} can be used.")
-    return tuple(_server(name, entry) for name, entry in servers.items() if not _is_disabled(entry))
+    filled_in = environment or {}
+    return tuple(_server(name, entry, filled_in) for name, entry in servers.items() if not _is_disabled(entry))
+
+
+def _filled(name: str, value: Any, environment: Mapping[str, str]) -> Any:
+    """Return a member of a server with the variables it refers to, itself or in what it holds."""
+
+    def fill(text: Any) -> Any:
+        if not isinstance(text, str):
+            return text
+        missing = [each for each in _REFERENCE.findall(text) if each not in environment]
+        if missing:
+            raise ToolError(
+                f"The server «{name}» refers to the variable {missing[0][:MAX_NAME]}, which is not set.",
+                "Set it before the program is started, or write the value itself.",
+            )
+        return _REFERENCE.sub(lambda found: environment[found[1]], text)
+
+    match value:
+        case dict():
+            return {key: fill(each) for key, each in value.items()}
+        case list():
+            return [fill(each) for each in value]
+        case _:
+            return fill(value)
 
 
 def is_remote(config: McpConfig) -> bool:
     """Return whether the Realtime service calls this server."""
     return isinstance(config, HttpServer) and config.remote
+
+
+def secrets_of(config: McpConfig) -> list[str]:
+    """Return what in a server's settings is likely to be a secret."""
+    if isinstance(config, StdioServer):
+        return [value for name, value in config.env.items() if sounds_secret(name)]
+    members = parse_qsl(urlsplit(config.url).query)
+    headers = [value for name, value in config.headers.items() if sounds_secret(name) or len(value) > LONG_VALUE]
+    return headers + [value for name, value in members if sounds_secret(name)]
 
 
 def _servers(content: object) -> Mapping[str, Any]:
@@ -103,11 +149,12 @@ def _is_disabled(entry: object) -> bool:
     return isinstance(entry, dict) and (entry.get("disabled") is True or entry.get("enabled") is False)
 
 
-def _server(name: str, entry: object) -> McpConfig:
+def _server(name: str, entry: object, environment: Mapping[str, str]) -> McpConfig:
     if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise ToolError("A server has no usable name.", "The name stands before the colon.")
     if not isinstance(entry, dict):
         raise ToolError(f"The server «{name}» must be an object.", _HINT)
+    entry = {key: _filled(name, value, environment) if key in _FILLED else value for key, value in entry.items()}
     kind = entry.get("type", entry.get("transport"))
     if kind == "sse":
         raise ToolError(

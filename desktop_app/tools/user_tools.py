@@ -31,6 +31,7 @@ from pathlib import Path
 import msgspec
 
 from desktop_app.errors import ToolError
+from desktop_app.secrecy import inherited
 from desktop_app.tools.tool import Arguments, Consent, Tool, ToolSpec
 from desktop_app.tools.user_worker import Answer, Call, Described, File, Loaded
 
@@ -427,8 +428,7 @@ def _source(name: str) -> str:
 
 def _environment() -> dict[str, str]:
     """Return ours without the keys we talk to the endpoint with."""
-    passed = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    return {**passed, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    return {**inherited(os.environ), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 
 
 def _write_atomically(path: Path, text: str) -> None:

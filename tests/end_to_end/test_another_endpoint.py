@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 
 from desktop_app.options import Options
 from desktop_app.program import converse
+from desktop_app.secrecy import Environment, Redaction
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.theme import Appearance, Theme
 from tests.conftest import RunAsync
@@ -43,8 +44,9 @@ def test_another_endpoint_is_talked_to_at_once_and_its_key_is_written_nowhere(
     async def story() -> None:
         async with ScriptedServer(waiting) as first, ScriptedServer(waiting) as second:
             window = MainWindow(Theme(qapp, Appearance.LIGHT))
+            options = Options(profile=tmp_path, endpoint=first.url)
             window.show()
-            running = asyncio.ensure_future(converse(window, Options(profile=tmp_path, endpoint=first.url)))
+            running = asyncio.ensure_future(converse(window, options, Environment({}, Redaction())))
             await until(lambda: first.connections == 1, "the first endpoint")
             base = second.url.partition("/realtime")[0].replace("ws://", "http://")
             profile = {"name": "Mine", "kind": "compatible", "base_url": base, "model": "m"}

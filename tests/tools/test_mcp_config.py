@@ -7,7 +7,14 @@ import json
 import pytest
 
 from desktop_app.errors import ToolError
-from desktop_app.tools.mcp_config import HttpServer, StdioServer, is_remote, parse_mcp_config
+from desktop_app.tools.mcp_config import (
+    HttpServer,
+    StdioServer,
+    is_remote,
+    parse_mcp_config,
+    secrets_of,
+    variables_named,
+)
 
 USUAL = """
 {
@@ -106,3 +113,27 @@ def test_a_remote_server_is_the_services_business() -> None:
     assert (is_remote(docs), is_remote(own)) == (True, False)
     with pytest.raises(ToolError, match="not https"):
         parse_mcp_config(text.replace("https:", "http:"))
+
+
+def test_variables_are_filled_in_so_that_no_secret_need_be_written_down() -> None:
+    text = """{"mcpServers": {
+        "wiki": {"url": "https://x/${PLACE}", "headers": {"Authorization": "Bearer ${env:WIKI_TOKEN}"}},
+        "files": {"command": "${PROGRAM}", "args": ["--in", "${PLACE}"], "env": {"API_KEY": "${WIKI_TOKEN}"}}}}"""
+    environment = {"PLACE": "mcp", "WIKI_TOKEN": "token-0123456789", "PROGRAM": "serve"}
+
+    wiki, files = parse_mcp_config(text, environment)
+
+    assert wiki == HttpServer("wiki", "https://x/mcp", {"Authorization": "Bearer token-0123456789"})
+    assert files == StdioServer("files", "serve", ("--in", "mcp"), {"API_KEY": "token-0123456789"})
+    assert variables_named(text) == {"PLACE", "WIKI_TOKEN", "PROGRAM"}
+    assert secrets_of(wiki) == ["Bearer token-0123456789"]
+    assert secrets_of(files) == ["token-0123456789"]
+
+
+def test_a_variable_that_is_not_set_is_named_and_none_is_shown() -> None:
+    text = '{"mcpServers": {"a": {"command": "x", "env": {"A": "${ONE}", "B": "${TWO}"}}}}'
+
+    with pytest.raises(ToolError, match="variable TWO, which is not set") as raised:
+        parse_mcp_config(text, {"ONE": "very-secret"})
+
+    assert "very-secret" not in str(raised.value)
