@@ -212,7 +212,7 @@ def test_the_menu_offers_what_fits_the_row(view: TranscriptView) -> None:
     assert "Save what the server heard…" not in typed
     spoken = menu_of(view, "u2")
     assert "Save what the server heard…" in spoken
-    assert "Edit and send again…" not in spoken
+    assert "Edit and send again…" in spoken, "what was said can be put right"
     assert "Forget this picture" in menu_of(view, "u3")
     assert "Say the rest" in menu_of(view, "a1")
     note = menu_of(view, "s1")
@@ -228,6 +228,7 @@ def test_the_menu_offers_what_fits_the_row(view: TranscriptView) -> None:
         ("a1", "Ask about this only…", "about_asked", [("a1",)]),
         ("a1", "Forget this", "forget_asked", [("a1",)]),
         ("u1", "Edit and send again…", "edit_asked", ["u1", "typed question"]),
+        ("u2", "Edit and send again…", "edit_asked", ["u2", "spoken question"]),
         ("u2", "Save what the server heard…", "server_copy_asked", ["u2"]),
         ("u3", "Forget this picture", "forget_asked", [("u3",)]),
         ("t1", "Forget this", "forget_asked", [("t1",)]),
