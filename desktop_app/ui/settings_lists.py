@@ -17,6 +17,8 @@ class ToolLine:
     asks: bool = False
     """Whether a call of it needs a yes, unless it is trusted."""
     trusted: bool = False
+    switchable: bool = True
+    """Whether it can be switched off by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,6 +207,8 @@ class ToolsPane(_ListPane):
         head = QHBoxLayout()
         head.addWidget(name, 1)
         head.addWidget(switch)
+        if not line.switchable:
+            switch.hide()
         column.addLayout(head)
         if line.source:
             column.addWidget(label_of(line.source, scale="caption", muted=True))
