@@ -440,7 +440,7 @@ class Store:
         """Return the conversation that the end of the last run cut off, unless it was gone on with since."""
         if self._cut is None:
             return None
-        return next(self._listed("WHERE number = ? AND state = 'cut'", self._cut), None)
+        return self._one("WHERE number = ? AND state = 'cut'", self._cut)
 
     def conversations(self) -> list[PastConversation]:
         """Return all of them: pinned first, then by their last entry."""
@@ -465,7 +465,7 @@ class Store:
 
     def whole(self, number: int) -> Whole | None:
         """Return everything that is kept of a conversation."""
-        about = next(self._listed("WHERE number = ?", number), None)
+        about = self._one("WHERE number = ?", number)
         if about is None:
             return None
         sounds = {
@@ -487,7 +487,7 @@ class Store:
             "SELECT rowid FROM found WHERE found MATCH ? AND rowid < 0 ORDER BY rowid LIMIT ?",
             asked, min(limit, _MOST_TITLES),
         ):  # fmt: skip
-            for about in self._listed("WHERE number = ?", -key):
+            if about := self._one("WHERE number = ?", -key):
                 hits.append(Hit(about, "", about.began_at, *words.snippet(_title(about), looked_for)))
         known: dict[int, PastConversation] = {}
         for number, item_id, at, content in self._rows(
@@ -496,19 +496,24 @@ class Store:
             ") JOIN entry ON id = key ORDER BY key DESC",
             asked, limit - len(hits),
         ):  # fmt: skip
-            if number not in known:
-                known |= {about.number: about for about in self._listed("WHERE number = ?", number)}
-            if entry := _decoded(content):
-                hits.append(Hit(known[number], item_id, at, *words.snippet(_searched(entry), looked_for)))
+            about = known.get(number) or self._one("WHERE number = ?", number)
+            if about and (entry := _decoded(content)):
+                known[number] = about
+                hits.append(Hit(about, item_id, at, *words.snippet(_searched(entry), looked_for)))
         return hits
 
+    def _one(self, which: str, *bindings: Any) -> PastConversation | None:
+        return next(iter(list(self._listed(which, *bindings))), None)
+
     def _listed(self, which: str, *bindings: Any) -> Iterator[PastConversation]:
-        for *known, pinned, state in self._rows(
+        for number, began, changed, title, topic, opening, entries, pinned, state in self._run(
             "SELECT number, began_at, changed_at, title, topic, opening, entries, pinned, state FROM conversation "
             + which,
             *bindings,
         ):
-            yield replace(PastConversation(*known), pinned=bool(pinned), cut_off=state == "cut")
+            yield PastConversation(
+                number, began, changed, title, topic, opening, entries, bool(pinned), state == "cut"
+            )
 
     # --- the index ------------------------------------------------------------------------------
 
@@ -532,7 +537,7 @@ class Store:
             row.found = digest
 
     def _index_title(self, number: int) -> None:
-        for about in self._listed("WHERE number = ?", number):
+        if about := self._one("WHERE number = ?", number):
             text = words.indexed(_title(about))
             self._run("INSERT OR REPLACE INTO found (rowid, words) VALUES (?, ?)", -number, text)
 

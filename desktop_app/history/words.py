@@ -106,13 +106,13 @@ def snippet(text: str, looked_for: tuple[Term, ...]) -> tuple[str, tuple[tuple[i
     first = next(matches, None)
     begin = 0 if first is None or first[0] <= _LEAD_CHARS else _word_begin(text, first[0] - _LEAD_CHARS, first[0])
     end = begin + SNIPPET_CHARS
-    shown = "".join(c if c.isprintable() else " " for c in text[begin:end])
+    shown = "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text[begin:end])
     lead = "…" if begin else ""
     marks = []
     while first is not None and first[0] < end:
         marks.append((first[0] - begin + len(lead), min(first[1], end) - begin + len(lead)))
         first = next(matches, None)
-    return f"{lead}{shown.rstrip()}{'…' if end < len(text) else ''}", tuple(marks)
+    return f"{lead}{shown}{'…' if end < len(text) else ''}", tuple(marks)
 
 
 def _word_begin(text: str, place: int, latest: int) -> int:
