@@ -6,7 +6,7 @@ start is kept until then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 from desktop_app import wishes
 from desktop_app.books import Books
 from desktop_app.conversation import inputs
+from desktop_app.conversation.effects import Consent
 from desktop_app.endpoints import Choice, is_reasoning_model
 from desktop_app.errors import Notice, ParleyError
 from desktop_app.protocol.session_config import SessionConfig
@@ -94,10 +95,10 @@ class Preferences:
             case "connection.model":
                 self._use_model(str(value))
             case "tools.off" | "tools.trusted":
-                self._workshop.switch(off=settings.tools.off, trusted=settings.tools.trusted)
-                self._show_tools()
+                self._offer_tools()
             case "tools.mcp":
                 self._workshop.use_mcp(settings.tools.mcp)
+                self._offer_tools()
                 self._post(inputs.SessionChosen(self.session_wish()))
             case "costs.budget_usd":
                 self._books.set_budget(settings.costs.budget_usd)
@@ -114,8 +115,12 @@ class Preferences:
     def session_shown(self, config: SessionConfig) -> None:
         """Follow what the core says is in force: a refused setting goes back, in the file as well."""
         settings = wishes.put_back(self.settings, config, self.choice)
-        if settings != self.settings:
-            self._save(settings)
+        if settings == self.settings:
+            return
+        before, after = values_of(self.settings), values_of(settings)
+        self._save(settings)
+        for name in (name for name in before if before[name] != after[name] and name != "turns.mode"):
+            self._desk.show_setting_refused(name, "The server did not take it: see the window.")
 
     def choose_voice(self, voice: str) -> None:
         """Have another voice, now and at the next start."""
@@ -158,12 +163,24 @@ class Preferences:
 
     def _mark_of(self, tool: str) -> str:
         """Return what an «always» is kept by: the definition, which a server could change behind the yes."""
+        if "/" in tool:
+            return wishes.remote_mark(self.settings, self.choice, tool, self._environment)
         spec = self._workshop.toolbox.spec(tool)
         return spec.fingerprint if spec is not None else tool
 
-    def trust(self, tool: str) -> None:
+    def trust(self, consent: Consent) -> None:
         """The user said «always for this tool»: it is kept for the next start, too."""
-        self._toggle("tools.trusted", self._mark_of(tool), present=True)
+        tool = f"{consent.server}/{consent.tool}" if consent.server else consent.tool
+        if mark := self._mark_of(tool):
+            self._toggle("tools.trusted", mark, present=True)
+
+    def _approved(self) -> tuple[str, ...]:
+        return wishes.approved_tools(self.settings, self.choice, self._environment)
+
+    def _offer_tools(self) -> None:
+        tools = self.settings.tools
+        self._workshop.switch(off=tools.off, trusted=tools.trusted, approved=self._approved())
+        self._show_tools()
 
     def _look_again(self) -> None:
         start_task(self._workshop.user_tools.refresh(), name="user tools").add_done_callback(
@@ -178,7 +195,8 @@ class Preferences:
         self._desk.show_servers([_server_line(state) for state in self._workshop.mcp.states()])
 
     def _show_tools(self) -> None:
-        self._desk.show_tools([self._tool_line(spec) for spec in self._workshop.toolbox.specs()])
+        lines = [self._tool_line(spec) for spec in self._workshop.toolbox.specs()]
+        self._desk.show_tools([*lines, *map(_remote_line, self._approved())])
 
     def _tool_line(self, spec: ToolSpec) -> ToolLine:
         trusted = self.settings.tools.trusted
@@ -227,6 +245,11 @@ _SERVER_STATES = {
     ServerStatus.FAILED: "Does not work",
     ServerStatus.STOPPED: "Stopped",
 }
+
+
+def _remote_line(tool: str) -> ToolLine:
+    """Return the line of a tool that the service calls: there is no more to say of it than that it need not ask."""
+    return ToolLine(tool, "The service you talk to calls it.", asks=True, trusted=True, switchable=False)
 
 
 def _file_line(file: UserFile) -> ToolFileLine:

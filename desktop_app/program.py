@@ -165,6 +165,7 @@ class Program:
             environment=environment,
         )
         self._books = Books(
+            approved=wishes.approved_tools(settings, choice, environment),
             folder,
             window,
             lambda reached: self._handle(inputs.BudgetReached(reached)),
@@ -367,6 +368,7 @@ class Program:
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
             await self._local.restart(_chat(self._preferences.settings, self._environment))
+        consent = self._workshop.answered(call_id)
 
     def count_usage(self, usage: CountUsage) -> None:
         """Add to what was spent."""

@@ -5,6 +5,7 @@ Pure. Only what an endpoint may have is asked for: reasoning of reasoning models
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -79,6 +80,30 @@ def remote_servers(settings: Settings, choice: Choice, environment: Mapping[str,
         for config in configs
         if isinstance(config, HttpServer) and config.remote
     ]
+
+
+def remote_mark(settings: Settings, choice: Choice, tool: str, environment: Mapping[str, str] | None = None) -> str:
+    """Return what an «always» for a tool (`server/tool`) that the service calls is kept by; empty: there is none.
+
+    It is meant for the server at that address, and for no other one of its name.
+    """
+    label = tool.partition("/")[0]
+    servers = remote_servers(settings, choice, environment)
+    server = next((each for each in servers if each.server_label == label), None)
+    if server is None:
+        return ""
+    address = hashlib.sha256(str(server.server_url).encode()).hexdigest()[:16]
+    return f"{tool}@{address}"
+
+
+def approved_tools(
+    settings: Settings, choice: Choice, environment: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Return the tools that the service calls and that need not ask, as `server/tool`."""
+    kept = [(mark, mark.rpartition("@")[0]) for mark in settings.tools.trusted]
+    return tuple(
+        tool for mark, tool in kept if "/" in tool and mark == remote_mark(settings, choice, tool, environment)
+    )
 
 
 def turn_detection(turns: TurnSettings) -> sc.ServerVad | sc.SemanticVad | None:

@@ -61,17 +61,20 @@ class Workshop:
         notes_folder: Path | None = None,
         switched_off: Sequence[str] = (),
         trusted: Sequence[str] = (),
+        approved: Sequence[str] = (),
         environment: Environment | None = None,
     ) -> None:
-        """`environment`: where MCP servers' tokens may be, and what keeps keys out of what tools say."""
+        """`approved`: tools that the service calls by itself and that need not ask. `environment`: where MCP servers' tokens may be, and what keeps keys out of what tools say."""
         self._environment = environment or Environment({}, Redaction())
         self._redaction = self._environment.redaction
         self._post = post
         self._window = window
         self._switched_off = set(switched_off)
         self._trusted = set(trusted)
+        self._approved = tuple(approved)
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._names: dict[str, str] = {}
+        self._asked: dict[str, Consent] = {}
+        """What the user was asked and has not answered."""
         self._considered: dict[str, asyncio.Task[None]] = {}
         """Calls that the user will be asked about, unless they would be refused anyway."""
         self._timers = Timers(self._speak_up, call_later=asyncio.get_running_loop().call_later)
@@ -109,16 +112,16 @@ class Workshop:
 
     def offer(self) -> None:
         """Tell the core which tools there are now."""
-        self._post(ToolsOffered(self.offers()))
+        self._post(ToolsOffered(self.offers(), self._approved))
 
     def offers(self) -> tuple[ToolOffer, ...]:
         """Return the tools there are, and whether each asks."""
         tools = [tool for tool in self.toolbox.as_session_tools() if tool.name not in self._switched_off]
         return tuple(ToolOffer(tool, asks=self._asks(str(tool.name))) for tool in tools)
 
-    def switch(self, *, off: Sequence[str], trusted: Sequence[str]) -> None:
-        """Have these tools switched off, and these never ask."""
-        self._switched_off, self._trusted = set(off), set(trusted)
+    def switch(self, *, off: Sequence[str], trusted: Sequence[str], approved: Sequence[str]) -> None:
+        """Have these tools switched off, and these never ask; `approved`: those that the service calls by itself."""
+        self._switched_off, self._trusted, self._approved = set(off), set(trusted), tuple(approved)
         self.offer()
 
     def _asks(self, name: str) -> bool:
@@ -130,6 +133,7 @@ class Workshop:
 
     def ask_consent(self, consent: Consent) -> None:
         """Ask the user about a call, once it is known that it could run."""
+        self._asked[consent.call_id] = consent
         if consent.server:  # the service calls that one, and nothing here knows it
             self._window.ask_consent(consent)
             return
@@ -141,6 +145,7 @@ class Workshop:
         call = ToolCall(consent.call_id, consent.tool, consent.arguments)
         refusal = await self.toolbox.refusal(call)
         if refusal is not None:
+            self._asked.pop(call.call_id, None)
             finished = ToolFinished(call.call_id, refusal.output, failed=True, seconds=refusal.seconds)
             self._post(finished)
             return
@@ -151,10 +156,15 @@ class Workshop:
 
     def withdraw_consent(self, call_id: str) -> None:
         """The question no longer stands."""
+        self._asked.pop(call_id, None)
         task = self._considered.get(call_id)
         if task is not None:
             task.cancel()
         self._window.withdraw_consent(call_id)
+
+    def answered(self, call_id: str) -> Consent | None:
+        """Return what the user has answered now; None: it was not asked, or no longer stands."""
+        return self._asked.pop(call_id, None)
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -163,16 +173,7 @@ class Workshop:
         call = ToolCall(call_id, name, arguments)
         task = start_task(self._run(call), name=f"call of {name[:64]}")
         self._running[call_id] = task
-        self._names[call_id] = name
-        task.add_done_callback(lambda _: self._ended(call_id))
-
-    def _ended(self, call_id: str) -> None:
-        self._running.pop(call_id, None)
-        self._names.pop(call_id, None)
-
-    def running(self, call_id: str) -> str:
-        """Return the name of the tool whose call runs; empty if it does not."""
-        return self._names.get(call_id, "")
+        task.add_done_callback(lambda _: self._running.pop(call_id, None))
 
     def cancel(self, call_id: str) -> None:
         """Nobody waits for this call any more."""

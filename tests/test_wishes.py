@@ -17,6 +17,21 @@ REMOTE = endpoints.choose("openai", model="", environment={"OPENAI_API_KEY": "k"
 OLDER = endpoints.choose("openai", model="gpt-realtime", environment={"OPENAI_API_KEY": "k"})
 LOCAL = endpoints.choose("local", model="", environment={})
 
+SERVERS = {"mcpServers": {"my docs": {"url": "https://docs.example/mcp", "remote": True}}}
+
+
+def test_an_always_for_a_tool_of_the_service_is_for_the_server_at_that_address() -> None:
+    settings = with_value(Settings(), "tools.mcp", json.dumps(SERVERS))
+    mark = wishes.remote_mark(settings, REMOTE, "my_docs/search")
+    assert mark
+    trusting = with_value(settings, "tools.trusted", [mark, "calculate"])
+    assert wishes.approved_tools(trusting, REMOTE) == ("my_docs/search",)
+    assert not wishes.approved_tools(trusting, LOCAL)
+    moved = json.dumps(SERVERS).replace("docs.example", "other.example")
+    assert not wishes.approved_tools(with_value(trusting, "tools.mcp", moved), REMOTE)
+    assert not wishes.remote_mark(settings, REMOTE, "nobody/search")
+
+
 CHANGED = [
     ("connection.instructions", "Speak like a pirate."),
     ("answers.modality", "text"),

@@ -907,7 +907,8 @@ def test_an_mcp_server_is_called_after_a_yes_and_a_stall_is_told_in_time(
 
 def test_a_remote_mcp_server_is_the_services_to_call_after_a_yes(run_async: RunAsync, tmp_path: Path) -> None:
     remote = mcp(docs={"url": "https://docs.example/mcp", "remote": True})
-    replies = (AskApproval("docs", "search", '{"query": "tides"}'), "High at noon.")
+    search = AskApproval("docs", "search", '{"query": "tides"}')
+    replies = (search, "High at noon.", search, "Low at six.", search, "A little later.")
 
     async def story() -> None:
         async with talking(tmp_path, *replies, settings=remote) as (user, server):
@@ -922,6 +923,19 @@ def test_a_remote_mcp_server_is_the_services_to_call_after_a_yes(run_async: RunA
             await user.sees("High at noon.")
             (yes,) = created_items(server, "mcp_approval_response")
             assert yes.approve is True
+
+            user.types("And low tide?")
+            await user.answers("Always")
+            await user.sees("Low at six.")
+            user.types("And tomorrow?")
+            await user.sees("A little later.")  # without another question
+        async with talking(tmp_path, search, "As ever.") as (user, _):
+            await ask(user, "High tide?", "As ever.")  # always is for the next start as well
+        async with talking(tmp_path, search, "Fine.") as (user, server):
+            user.window.settings.tool_trusted.emit("docs/search", False)
+            user.types("High tide?")
+            await user.answers("Allow")  # and is taken back in the settings
+            await user.sees("Fine.")
 
             user.window.settings.setting_changed.emit("tools.mcp", "")
             await user.until(lambda: all(tools_offered(server)), "it is taken out")
