@@ -298,7 +298,7 @@ class History:
         if not self._waiting:
             return store
         try:
-            store.apply(self._waiting)
+            listed_anew = store.apply(self._waiting)
         except CANNOT_WRITE as error:
             self._stuck = True
             self._due = time.monotonic() + self._retry_s
@@ -309,7 +309,7 @@ class History:
         self._stuck = False
         self._waiting.clear()
         self._running.clear()
-        self._post(self._list_changed, store.current)
+        self._post(self._list_changed if listed_anew else self._set_current, store.current)
         return store
 
     def _answer(self, store: Store, ask: _Ask) -> Store:

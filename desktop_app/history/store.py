@@ -34,6 +34,8 @@ _MOST_TITLES = 5
 DAMAGED = (apsw.CorruptError, apsw.NotADBError)
 CANNOT_WRITE = (apsw.FullError, apsw.ReadOnlyError, apsw.IOError, apsw.BusyError, apsw.LockedError)
 
+_OF_THE_LIST = ("INSERT INTO conversation", "UPDATE conversation", "DELETE FROM conversation")
+
 _log = logging.getLogger(__name__)
 
 
@@ -132,6 +134,8 @@ class _Open:
     topic: str = ""
     order: list[str] = field(default_factory=list)
     rows: dict[str, _Row] = field(default_factory=dict)
+    told: tuple[str, int] = ("", 0)
+    """What its row says: opening, and how many entries."""
     let_go: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     """Entries of a conversation the user deleted while it went on: they do not come back."""
@@ -147,6 +151,7 @@ class Store:
         self._now = _Open()
         self._wipe = False
         """Something was deleted: it must leave the disk too."""
+        self._listed_anew = False
         self._cut: int | None = None
         try:
             self._find_the_cut_one()
@@ -175,8 +180,12 @@ class Store:
 
     # --- writing --------------------------------------------------------------------------------
 
-    def apply(self, changes: Sequence[Change]) -> None:
-        """Do all of these changes, or none: raises apsw's errors, and is then where it was."""
+    def apply(self, changes: Sequence[Change]) -> bool:
+        """Do all of these changes, or none: raises apsw's errors, and is then where it was.
+
+        Return whether what `conversations` returns is another now.
+        """
+        self._listed_anew = False
         number, before = self._now.number, (self._now.title, self._now.topic, set(self._now.gone))
         left = set(self._now.let_go)
         try:
@@ -190,6 +199,7 @@ class Store:
             self._now.let_go = left
             raise
         self._wiped()
+        return self._listed_anew
 
     def rename(self, number: int, title: str) -> None:
         """Give a conversation the title the user wants; empty: the model's next one will do."""
@@ -329,11 +339,10 @@ class Store:
         now = self._now
         if now.number is not None:
             opening = next((now.rows[item_id].said for item_id in now.order if now.rows[item_id].said), "")
-            self._run(
-                "UPDATE conversation SET opening = ?1, entries = ?2"
-                " WHERE number = ?3 AND (opening, entries) != (?1, ?2)",
-                opening, len(now.order), now.number,
-            )  # fmt: skip
+            told = (opening, len(now.order))
+            if told != now.told:
+                self._run("UPDATE conversation SET opening = ?, entries = ? WHERE number = ?", *told, now.number)
+                now.told = told
 
     def _insert_conversation(self, at: float) -> int:
         self._run("INSERT INTO conversation (began_at, changed_at) VALUES (?1, ?1)", at)
@@ -575,6 +584,7 @@ class Store:
         return list(self._run(sql, *bindings))
 
     def _run(self, sql: str, *bindings: Any) -> apsw.Cursor:
+        self._listed_anew = self._listed_anew or sql.startswith(_OF_THE_LIST)
         return self._file.execute(sql, bindings)
 
 

@@ -78,7 +78,8 @@ def test_every_role_status_and_action_comes_back(store: Store) -> None:
 
 SHAPE = """
 Entry item_id str, role Role, text str, status EntryStatus, spoken bool, heard_chars int | None,
- heard_ms int | None, remark str, commentary bool, images tuple[str, ...], action EntryAction | None, tool ToolUse | None
+ heard_ms int | None, remark str, commentary bool, images tuple[str, ...], action EntryAction | None,
+ tool ToolUse | None
 ToolUse call_id str, name str, arguments str, server str, output str, failed bool, waiting bool,
  seconds float | None
 Role user, assistant, tool, system
