@@ -162,10 +162,10 @@ class Program:
             notes_folder=Path(settings.tools.notes_folder).expanduser() if settings.tools.notes_folder else None,
             switched_off=settings.tools.off,
             trusted=settings.tools.trusted,
+            approved=wishes.approved_tools(settings, choice, environment),
             environment=environment,
         )
         self._books = Books(
-            approved=wishes.approved_tools(settings, choice, environment),
             folder,
             window,
             lambda reached: self._handle(inputs.BudgetReached(reached)),
@@ -241,6 +241,12 @@ class Program:
             closing.callback(self._speaker.close)
             closing.callback(self._microphone.shutdown)
 
+    def _can_name_conversations(self) -> bool:
+        """Whether the endpoint can answer beside the conversation, and find a title."""
+        if self._choice.local:
+            return bool(self._preferences.settings.local.chat_url)  # the small models cannot
+        return self._choice.dialect is Dialect.GA
+
     async def _endpoint(self) -> Endpoint:
         local = self._local
         endpoint = await local.endpoint() if local is not None else self._preferences.choice.endpoint()
@@ -269,13 +275,6 @@ class Program:
         join(
             window.about_asked,
             lambda items, question: handle(inputs.AsideAsked(inputs.AsideKind.ABOUT, question, items)),
-            closing.callback(self._devices.close)
-
-    def _can_name_conversations(self) -> bool:
-        """Whether the endpoint can answer beside the conversation, and find a title."""
-        if self._choice.local:
-            return bool(self._preferences.settings.local.chat_url)  # the small models cannot
-        return self._choice.dialect is Dialect.GA
         )
         join(window.forget_asked, lambda items: handle(inputs.ForgetAsked(items)))
         join(window.server_copy_asked, lambda item: handle(inputs.ServerCopyAsked(item)))
@@ -341,10 +340,10 @@ class Program:
                 self._preferences.use_chat(url, model)
 
     def _consent_given(self, call_id: str, allowed: bool, always: bool) -> None:
+        consent = self._workshop.answered(call_id)
         self._handle(inputs.ConsentGiven(call_id, allowed=allowed, always=always))
-        tool = self._workshop.running(call_id)
-        if allowed and always and tool:
-            self._preferences.trust(tool)
+        if allowed and always and consent is not None:
+            self._preferences.trust(consent)
 
     def _key_entered(self, name: str, key: str) -> None:
         """Use a key that was typed, for this run; it is written nowhere."""
@@ -368,7 +367,6 @@ class Program:
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
             await self._local.restart(_chat(self._preferences.settings, self._environment))
-        consent = self._workshop.answered(call_id)
 
     def count_usage(self, usage: CountUsage) -> None:
         """Add to what was spent."""
