@@ -169,6 +169,17 @@ class Tools(Protocol):
         """Nobody waits for this call any more; it may still post."""
         ...
 
+    def ask_consent(self, consent: Consent) -> None:
+        """Have the user asked whether a call may run: the answer is `ConsentGiven`.
+
+        Where it would be refused anyway nobody is asked, and the answer is `ToolFinished`.
+        """
+        ...
+
+    def withdraw_consent(self, call_id: str) -> None:
+        """The question no longer stands."""
+        ...
+
 
 class Records(Protocol):
     """What is written down: what was billed, and recordings the user wants."""
@@ -200,17 +211,6 @@ class Session:
         tools: Tools,
         records: Records,
         call_later: Callable[[float, Callable[[], None]], object],
-    def ask_consent(self, consent: Consent) -> None:
-        """Have the user asked whether a call may run: the answer is `ConsentGiven`.
-
-        Where it would be refused anyway nobody is asked, and the answer is `ToolFinished`.
-        """
-        ...
-
-    def withdraw_consent(self, call_id: str) -> None:
-        """The question no longer stands."""
-        ...
-
     ) -> None:
         self._conversation = conversation
         self._transport = transport

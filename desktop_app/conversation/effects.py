@@ -369,6 +369,7 @@ class GiveBackText:
     text: str
     images: tuple[str, ...] = ()
     """Data URIs of the pictures that were with it."""
+    recordings: tuple[Recording, ...] = ()
 
 
 Effect = (
@@ -401,4 +402,3 @@ Effect = (
     | DismissNotice
     | GiveBackText
 )
-    recordings: tuple[Recording, ...] = ()

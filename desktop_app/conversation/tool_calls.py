@@ -121,7 +121,7 @@ class ToolCalls:
         before, self._offers = self._offers, {str(offer.tool.name): offer for offer in offers}
         for name in list(self._trusted):
             old, new = before.get(name), self._offers.get(name)
-            if new is not None and (old is None or old.tool != new.tool):
+            if new is not None and (old is None or old.tool != new.tool or (new.asks and not old.asks)):
                 del self._trusted[name]
 
     def turn_begins(self) -> None:
