@@ -35,13 +35,15 @@ from desktop_app.audio.speaker import Speaker
 from desktop_app.books import Books
 from desktop_app.conversation import inputs
 from desktop_app.conversation.conversation import Conversation
-from desktop_app.conversation.effects import CountUsage, EntryAction
+from desktop_app.conversation.effects import CountUsage, Entry, EntryAction
 from desktop_app.endpoints import Choice, Endpoint
 from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity, ToolError
+from desktop_app.history.history import History
 from desktop_app.local_process import LocalServer, Report, command
 from desktop_app.options import Options
 from desktop_app.preferences import Preferences
 from desktop_app.protocol.dialects import Dialect
+from desktop_app.reading import Reading
 from desktop_app.secrecy import Environment, Redaction, sounds_secret
 from desktop_app.session import Session
 from desktop_app.settings import Settings, SettingsFile, install_id
@@ -186,6 +188,14 @@ class Program:
             changed=self._setting_changed,
             environment=environment,
         )
+        self._history = History(folder, show_notice=window.show_notice, changed=self._history_changed)
+        self._reading = Reading(
+            self._history,
+            window,
+            self._handle,
+            begin_anew=self._begin_anew,
+            continued=self._books.begin_conversation,
+        )
         voice = options.voice or settings.voices.get(choice.name, "") or choice.voices[0]
         self._session = Session(
             Conversation(
@@ -217,6 +227,8 @@ class Program:
         self._join(self._level_timer.timeout, lambda: self._window.set_level(self._microphone.level))
         self._level_timer.start()
         self._books.open()
+        self._history.open()
+        self._reading.open(self._join)
         self._preferences.open(self._join, open_address)
         self._workshop.open(self._preferences.settings.tools.mcp)
         self._handle(inputs.ConnectAsked())
@@ -236,6 +248,7 @@ class Program:
             if self._local is not None:
                 closing.push_async_callback(self._local.close)
             closing.push_async_callback(self._workshop.close)
+            closing.push_async_callback(self._history.close)
             closing.push_async_callback(self._books.close)
             closing.push_async_callback(self._transport.close)
             closing.callback(self._speaker.close)
@@ -335,6 +348,8 @@ class Program:
         match notice.action:
             case NoticeAction.SPEND_ON:
                 self._books.spend_on()
+            case NoticeAction.CONTINUE:
+                self._reading.go_on_with(int(notice.details))
             case NoticeAction.USE_MODEL:
                 url, _, model = notice.details.partition("\n")
                 self._preferences.use_chat(url, model)
@@ -367,6 +382,28 @@ class Program:
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
             await self._local.restart(_chat(self._preferences.settings, self._environment))
+
+    def _history_changed(self) -> None:
+        self._reading.changed()
+
+    def keep_entry(self, entry: Entry, after: str | None) -> None:
+        """Keep what was said."""
+        self._history.keep(entry, after)
+
+    def drop_entry(self, item_id: str, *, for_room: bool) -> None:
+        """Forget what was said; what left only for want of room stays in the history."""
+        if for_room:
+            self._history.let_go(item_id)
+        else:
+            self._history.remove(item_id)
+
+    def begin_conversation(self) -> None:
+        """What is said from now on is kept as another conversation."""
+        self._reading.begin_conversation()
+
+    def name_conversation(self, title: str, topic: str) -> None:
+        """Keep how the model named the conversation."""
+        self._reading.name_conversation(title, topic)
 
     def count_usage(self, usage: CountUsage) -> None:
         """Add to what was spent."""

@@ -182,7 +182,23 @@ class Tools(Protocol):
 
 
 class Records(Protocol):
-    """What is written down: what was billed, and recordings the user wants."""
+    """What is written down: what was said, what was billed, and recordings the user wants."""
+
+    def keep_entry(self, entry: Entry, after: str | None) -> None:
+        """Keep an entry, or what has become of it; `after` as in `View.show_entry`."""
+        ...
+
+    def drop_entry(self, item_id: str, *, for_room: bool) -> None:
+        """The user wants an entry forgotten; `for_room`: it is just not shown any more."""
+        ...
+
+    def begin_conversation(self) -> None:
+        """What is kept from now on is another conversation."""
+        ...
+
+    def name_conversation(self, title: str, topic: str) -> None:
+        """The model named the conversation."""
+        ...
 
     def count_usage(self, usage: CountUsage) -> None:
         """Add to what was spent."""
@@ -266,10 +282,13 @@ class Session:
                 self._call_later(ms / 1000, lambda: self.handle(Woke(timer, serial)))
             case ShowEntry(entry, after):
                 self._view.show_entry(entry, after)
-            case RemoveEntry(item_id):
+                self._records.keep_entry(entry, after)
+            case RemoveEntry(item_id, for_room):
                 self._view.remove_entry(item_id)
+                self._records.drop_entry(item_id, for_room=for_room)
             case ClearEntries():
                 self._view.clear_entries()
+                self._records.begin_conversation()
             case ShowTurn(turn):
                 self._view.show_turn(turn)
             case ShowLink(link):
@@ -299,6 +318,7 @@ class Session:
                 self._view.show_aside(aside)
             case ShowTitle(title, topic):
                 self._view.show_title(title, topic)
+                self._records.name_conversation(title, topic)
             case CountUsage():
                 self._records.count_usage(effect)
             case SaveRecording(item_id, pcm):

@@ -144,6 +144,18 @@ class FakeRecords:
     def __init__(self, calls: list[Call]) -> None:
         self._calls = calls
 
+    def keep_entry(self, entry: Entry, after: str | None) -> None:
+        self._calls.append(("keep_entry", entry, after))
+
+    def drop_entry(self, item_id: str, *, for_room: bool) -> None:
+        self._calls.append(("drop_entry", item_id, for_room))
+
+    def begin_conversation(self) -> None:
+        self._calls.append(("begin_conversation",))
+
+    def name_conversation(self, title: str, topic: str) -> None:
+        self._calls.append(("name_conversation", title, topic))
+
     def count_usage(self, usage: CountUsage) -> None:
         self._calls.append(("count_usage", usage))
 

@@ -269,6 +269,8 @@ class RemoveEntry:
     """Take an entry out of the transcript."""
 
     item_id: str
+    for_room: bool = False
+    """Only because there is no room for all of them: it was said, and stays in the history."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class Transcript:
         whole = parts[index] if len(parts) == 1 and index in parts else "".join(parts[i] for i in sorted(parts))
         self.show(replace(entry, text=whole, spoken=entry.spoken or spoken))
 
-    def remove(self, item_id: str) -> None:
+    def remove(self, item_id: str, *, for_room: bool = False) -> None:
         """Take an entry out, for good; its place stays, unseen."""
         self._gone[item_id] = None
         self._texts.pop(item_id, None)
@@ -157,7 +157,7 @@ class Transcript:
         if entry is not None:
             self._chars -= _chars(entry)
             self._order.hide(item_id)
-            self._outbox.do(RemoveEntry(item_id))
+            self._outbox.do(RemoveEntry(item_id, for_room))
 
     def rename(self, item_id: str, other: str) -> None:
         """The server gave an item of ours an id of its own choice."""
@@ -190,7 +190,7 @@ class Transcript:
             oldest = self._order.first
             if oldest is None or oldest == kept:
                 return
-            self.remove(oldest)
+            self.remove(oldest, for_room=True)
 
     def _show(self, entry: Entry) -> None:
         self._outbox.do(ShowEntry(entry, self._order.before(entry.item_id)))

@@ -41,6 +41,24 @@ def ask_where_to_save(parent: QWidget, title: str, suggestion: str, chosen: Call
     dialog.open()
 
 
+def ask_which_file(parent: QWidget, title: str, kinds: str, chosen: Callable[[Path], None]) -> None:
+    """Let the user choose a file to read, without a loop of its own; `kinds` as in `Sounds (*.wav *.flac)`."""
+    dialog = QFileDialog(parent, title, "", kinds)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    dialog.fileSelected.connect(lambda name: chosen(Path(name)))
+    dialog.open()
+
+
+def ask_which_folder(parent: QWidget, title: str, chosen: Callable[[Path], None]) -> None:
+    """Let the user choose a folder, without a loop of its own."""
+    dialog = QFileDialog(parent, title)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    dialog.fileSelected.connect(lambda name: chosen(Path(name)))
+    dialog.open()
+
+
 async def screen_as_png() -> bytes:
     """Return the main screen as a PNG file, encoded off the loop; empty where programs may not look at it."""
     screen = QGuiApplication.primaryScreen()

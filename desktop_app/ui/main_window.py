@@ -356,6 +356,10 @@ class MainWindow(QMainWindow):
             self._view.go_to(row, marked=True)
         return row is not None
 
+    def show_past_name(self, past: PastConversation) -> None:
+        """Show the title of the old conversation that is shown, which may be another one now."""
+        self._past.show_name(past)
+
     @property
     def past_number(self) -> int | None:
         """Which old conversation is shown; None: the present one is."""
