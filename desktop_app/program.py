@@ -315,6 +315,7 @@ class Program:
             case EntryAction.SAY_THE_REST:
                 self._handle(inputs.RestAsked(item_id))
             case EntryAction.CONTINUE | EntryAction.RETRY:
+        join(window.retry_stopped, lambda: handle(inputs.RetryStopped()))
                 self._handle(inputs.AnswerAsked())
 
     def _files_given(self, paths: list[str]) -> None:

@@ -19,10 +19,12 @@ from desktop_app.conversation.effects import (
     CloseMic,
     Connect,
     ConnectionInfo,
+    ConnectNext,
     Consent,
     CountUsage,
     Disconnect,
     DismissNotice,
+    DropNext,
     Effect,
     EndPart,
     Entry,
@@ -30,20 +32,25 @@ from desktop_app.conversation.effects import (
     Link,
     OpenMic,
     Play,
+    Probe,
     RemoveEntry,
+    Retry,
     RunTool,
     SaveRecording,
     Send,
+    SendNext,
     ShowAside,
     ShowConnection,
     ShowEntry,
     ShowLink,
     ShowNotice,
+    ShowRetry,
     ShowSession,
     ShowTitle,
     ShowTurn,
     ShowVoice,
     StopPlayback,
+    SwitchOver,
     Turn,
     VoiceState,
     WakeAfter,
@@ -65,8 +72,28 @@ class Transport(Protocol):
         """Start connecting, or drop what there is and start anew."""
         ...
 
+    def connect_next(self) -> None:
+        """Open another connection beside it; what arrives by that one is marked `by_next`."""
+        ...
+
+    def switch_over(self) -> None:
+        """The next connection takes the place of the present one, which is closed."""
+        ...
+
+    def drop_next(self) -> None:
+        """Close the next connection; nothing more is posted of it."""
+        ...
+
+    def probe(self) -> None:
+        """Make sure at once that what is connected lives; `Disconnected` if it does not."""
+        ...
+
     def send(self, event: ClientEvent) -> None:
         """Queue an event; order is kept. Without a connection it is dropped."""
+        ...
+
+    def send_next(self, event: ClientEvent) -> None:
+        """Queue an event on the next connection."""
         ...
 
     def disconnect(self) -> None:
@@ -123,6 +150,10 @@ class View(Protocol):
 
     def show_link(self, link: Link) -> None:
         """Show the state of the connection."""
+        ...
+
+    def show_retry(self, retry: Retry | None) -> None:
+        """Show the attempt to connect that is planned, with what can be done about it; None: there is none."""
         ...
 
     def show_voice(self, state: VoiceState) -> None:
@@ -278,6 +309,16 @@ class Session:
                 self._transport.connect()
             case Disconnect():
                 self._transport.disconnect()
+            case ConnectNext():
+                self._transport.connect_next()
+            case SendNext(event):
+                self._transport.send_next(event)
+            case SwitchOver():
+                self._transport.switch_over()
+            case DropNext():
+                self._transport.drop_next()
+            case Probe():
+                self._transport.probe()
             case WakeAfter(ms, timer, serial):
                 self._call_later(ms / 1000, lambda: self.handle(Woke(timer, serial)))
             case ShowEntry(entry, after):
@@ -294,6 +335,8 @@ class Session:
             case ShowLink(link):
                 _log.info("%s", link.value)
                 self._view.show_link(link)
+            case ShowRetry(retry):
+                self._view.show_retry(retry)
             case ShowVoice(state):
                 self._view.show_voice(state)
             case ShowNotice(notice):

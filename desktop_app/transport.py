@@ -4,6 +4,13 @@ One task connects, then reads; a second one writes from a queue, because the ord
 (append, commit, response.create) that several senders could not keep. Every attempt ends in exactly one
 `Disconnected`, unless it was called off: then nothing more is heard of it, though its socket may take a moment to
 close behind the next one's back.
+
+A second connection may be prepared beside the present one; what comes of it says so (`by_next`), and
+`switch_over` puts it in the other's place.
+
+A lost network says nothing. The system's stack notices what nobody acknowledges (`_notice_loss`); what a middle-box
+acknowledges and swallows only a ping can tell, so a connection on which nothing came for a while is asked whether
+it lives. What does come is a sign of life, whatever it is: a pong may stand behind megabytes of audio.
 """
 
 from __future__ import annotations
@@ -19,6 +26,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -45,9 +53,12 @@ from desktop_app.secrecy import Redaction
 from desktop_app.tasks import start_task
 
 OPEN_WITHIN_S = 15.0
-PING_INTERVAL_S = 20
-PING_TIMEOUT_S = 60
-"""Long: a peer that is busy for a while is not dead."""
+BUSY_S = 60.0
+"""So long a silence of a server on this computer is no sign of death: a process may be busy."""
+PROBE_WITHIN_S = 5.0
+"""After a sleep, or in another network: so long a healthy connection may take to say that it lives."""
+GRACE_S = 0.5
+"""Our own loop may have been held: an answer that lies there already still counts."""
 CLOSE_WITHIN_S = 3.0
 TURN_S = 0.008
 """So long waiting frames are taken in one go; then it is the window's turn, or a flood would freeze it."""
@@ -57,7 +68,8 @@ tells: with full buffers the library's pings wait in the same queue, and their d
 LOST_WITHIN_S = 15.0
 """A network that is gone says nothing: what was sent and not acknowledged by anybody's network stack for so long,
 or as long a silence that small probes do not end, is a lost connection. The one begins anew where something is sent
-in the other, so it may take twice as long, and no more; the system's own patience is 15 minutes."""
+in the other, so it may take twice as long, and no more; the system's own patience is 15 minutes. Where everything
+is acknowledged and nothing answered, a ping goes out after two thirds of it in silence, and has so long."""
 LONGEST_WAIT_S = 3600
 _TCP_MAXRT = 5
 """Windows' `ws2ipdef.h`, in seconds; Python has no name for it."""
@@ -90,51 +102,96 @@ class WebSocketTransport:
         self._lost_within_s = lost_within_s
         self._redaction = redaction or Redaction()
         """Takes keys out of what comes in: a server may repeat the one it refuses."""
-        self._attempt: asyncio.Task[None] | None = None
-        self._outgoing: _Outgoing | None = None
+        self._present: _Line | None = None
+        self._next: _Line | None = None
         self._called_off: set[asyncio.Task[None]] = set()
         """Attempts nobody is interested in any more, whose sockets are still closing."""
 
     def connect(self) -> None:
         """Start connecting, or drop what there is and start anew."""
         self.disconnect()
-        self._attempt = start_task(self._run(), name="transport")
+        self._present = self._begin()
+
+    def connect_next(self) -> None:
+        """Start another connection beside the present one; what is being prepared already is dropped."""
+        self.drop_next()
+        self._next = self._begin()
+
+    def switch_over(self) -> None:
+        """The next connection takes the place of the present one, which is closed."""
+        self._call_off(self._present)
+        self._present, self._next = self._next, None
 
     def send(self, event: ClientEvent) -> None:
         """Queue an event; without a connection it is dropped."""
-        if self._outgoing is not None:
-            self._outgoing.put(event)
+        self._put(self._present, event)
+
+    def send_next(self, event: ClientEvent) -> None:
+        """Queue an event on the next connection."""
+        self._put(self._next, event)
 
     def disconnect(self) -> None:
         """Close; nothing more is posted of this connection."""
-        attempt, self._attempt, self._outgoing = self._attempt, None, None
-        if attempt is not None:
-            self._called_off.add(attempt)
-            attempt.add_done_callback(self._called_off.discard)
-            attempt.cancel()
+        line, self._present = self._present, None
+        self._call_off(line)
+
+    def drop_next(self) -> None:
+        """Close the next connection; nothing more is posted of it."""
+        line, self._next = self._next, None
+        self._call_off(line)
+
+    def probe(self) -> None:
+        """Ask every open connection for a sign of life: one that does not answer at once is given up."""
+        for line in (self._present, self._next):
+            if line is not None and line.socket is not None and line.probing is None:
+                line.probing = start_task(self._probe(line.socket, line), name="transport probe")
 
     async def close(self) -> None:
         """Close and wait until nothing of it is left."""
         self.disconnect()
+        self.drop_next()
         if self._called_off:
             await asyncio.wait(self._called_off)
 
-    async def _run(self) -> None:
-        this = asyncio.current_task()
+    def _begin(self) -> _Line:
+        line = _Line()
+        line.task = start_task(self._run(line), name="transport")
+        return line
+
+    def _put(self, line: _Line | None, event: ClientEvent) -> None:
+        if line is not None and line.outgoing is not None:
+            line.outgoing.put(event)
+
+    def _call_off(self, line: _Line | None) -> None:
+        if line is not None and line.task is not None:
+            line.outgoing = None
+            self._called_off.add(line.task)
+            line.task.add_done_callback(self._called_off.discard)
+            line.task.cancel()
+
+    def _is_wanted(self, line: _Line) -> bool:
+        return line is self._present or line is self._next
+
+    async def _run(self, line: _Line) -> None:
         try:
-            facts = await self._talk()
+            facts = await self._talk(line)
         except Exception:  # a bug, reported as every task's; but the link must not look alive after it
-            self._end(this, Disconnected(close_code=1006))
+            self._end(line, Disconnected(close_code=1006))
             raise
-        self._end(this, facts)
+        self._end(line, facts)
 
-    def _end(self, attempt: asyncio.Task[None] | None, facts: Disconnected) -> None:
-        if self._attempt is attempt:  # a newer attempt may have taken over meanwhile
-            self._attempt = self._outgoing = None
-            _log.info("disconnected: %r", facts)
-            self._post(facts)
+    def _end(self, line: _Line, facts: Disconnected) -> None:
+        if not self._is_wanted(line):  # a newer attempt may have taken over meanwhile
+            return
+        if line is self._next:
+            self._next = None
+            facts = replace(facts, by_next=True)
+        else:
+            self._present = None
+        _log.info("disconnected: %r", facts)
+        self._post(facts)
 
-    async def _talk(self) -> Disconnected:
+    async def _talk(self, line: _Line) -> Disconnected:
         """Connect and read until the end; return how it ended."""
         try:
             endpoint = await self._endpoint()
@@ -157,12 +214,12 @@ class WebSocketTransport:
         except (OSError, InvalidHandshake, EOFError) as error:
             return Disconnected(reason=_words(error))
         try:
-            return await self._exchange(socket, endpoint.dialect)
+            return await self._exchange(line, socket, endpoint)
         finally:
             await self._leave(socket)
 
     async def _open(self, endpoint: Endpoint) -> ClientConnection:
-        local = urlsplit(endpoint.url).hostname in _LOOPBACK
+        local = _is_local(endpoint)
         connection = await _SameOrigin(
             endpoint.url,
             additional_headers=dict(endpoint.headers),
@@ -170,8 +227,7 @@ class WebSocketTransport:
             max_size=None,  # a retrieved item is as long as what was said
             compression=None,  # base64 audio does not compress
             open_timeout=self._open_within_s,
-            ping_interval=PING_INTERVAL_S,
-            ping_timeout=PING_TIMEOUT_S,
+            ping_interval=None,  # ours tells a peer that is slow from one that is gone
             close_timeout=self._close_within_s,
             proxy=None if local else True,
             logger=_wire_log,
@@ -180,25 +236,65 @@ class WebSocketTransport:
             _notice_loss(connection.transport.get_extra_info("socket"), self._lost_within_s)
         return connection
 
-    async def _exchange(self, socket: ClientConnection, dialect: Dialect) -> Disconnected:
-        this = asyncio.current_task()
-        self._outgoing = outgoing = _Outgoing(socket, dialect)
-        writer = start_task(outgoing.write(), name="transport writer")
-        turn_ends_s = time.monotonic() + TURN_S
+    async def _exchange(self, line: _Line, socket: ClientConnection, endpoint: Endpoint) -> Disconnected:
+        line.socket = socket
+        line.outgoing = outgoing = _Outgoing(socket, endpoint.dialect)
+        line.heard_s = turn_ends_s = time.monotonic()
+        patience_s = BUSY_S if _is_local(endpoint) else self._lost_within_s
+        beside = (
+            start_task(outgoing.write(), name="transport writer"),
+            start_task(self._watch(line, patience_s), name="transport watch"),
+        )
         try:
-            while self._attempt is this:  # what is posted may call this very connection off
+            while self._is_wanted(line):  # what is posted may call this very connection off
                 # Undecoded: a text frame that is no UTF-8 is the codec's business, not the end of the connection.
                 frame = await socket.recv(decode=False)
-                self._post(Received(_decode(self._redaction.frame(frame))))
-                if time.monotonic() > turn_ends_s:
+                line.heard_s = now_s = time.monotonic()
+                self._post(Received(_decode(self._redaction.frame(frame)), by_next=line is self._next))
+                if now_s > turn_ends_s + TURN_S:
                     await asyncio.sleep(0)  # a frame that is there already is received without a pause
-                    turn_ends_s = time.monotonic() + TURN_S
+                    turn_ends_s = time.monotonic()
         except ConnectionClosed:
             pass
         finally:
-            writer.cancel()
+            line.socket = line.outgoing = None
+            for task in (*beside, line.probing):
+                if task is not None:
+                    task.cancel()
         reason = self._redaction.text(socket.close_reason or "")
         return Disconnected(close_code=socket.close_code or 1006, reason=reason)
+
+    async def _watch(self, line: _Line, patience_s: float) -> None:
+        """Ask for a sign of life whenever nothing came for a while."""
+        quiet_s = patience_s * 2 / 3
+        while line.socket is not None:
+            silent_s = time.monotonic() - line.heard_s
+            if silent_s < quiet_s:
+                await asyncio.sleep(quiet_s - silent_s)
+            elif not await self._lives(line.socket, line, patience_s):
+                return
+
+    async def _probe(self, socket: ClientConnection, line: _Line) -> None:
+        await self._lives(socket, line, PROBE_WITHIN_S)
+        line.probing = None
+
+    async def _lives(self, socket: ClientConnection, line: _Line, within_s: float) -> bool:
+        """Ping; give the connection up if nothing comes for so long: no pong, and nothing else."""
+        asked_s = time.monotonic()
+        try:
+            async with asyncio.timeout(within_s):  # into full buffers the writing never ends
+                pong = await socket.ping()
+            await asyncio.wait((pong,), timeout=max(0.0, asked_s + within_s - time.monotonic()))
+            if not pong.done() and line.heard_s < asked_s:
+                await asyncio.wait((pong,), timeout=GRACE_S)
+            if pong.done() or line.heard_s >= asked_s:
+                line.heard_s = time.monotonic()
+                return not pong.done() or pong.exception() is None
+        except (TimeoutError, ConnectionClosed, asyncio.InvalidStateError):
+            pass
+        _log.warning("no sign of life")
+        socket.transport.abort()  # the reader tells
+        return False
 
     async def _leave(self, socket: ClientConnection) -> None:
         """Close politely, and without asking if the peer does not listen or this is called off in its turn."""
@@ -212,6 +308,19 @@ class WebSocketTransport:
             _log.info("the peer does not take our goodbye")
         finally:
             socket.transport.abort()
+
+
+@dataclass(slots=True)
+class _Line:
+    """One connection, from the first attempt to its end."""
+
+    task: asyncio.Task[None] | None = None
+    socket: ClientConnection | None = None
+    """While frames are exchanged."""
+    outgoing: _Outgoing | None = None
+    heard_s: float = 0.0
+    """When it last said anything, by the monotonic clock."""
+    probing: asyncio.Task[None] | None = None
 
 
 class _Outgoing:
@@ -242,6 +351,10 @@ class _Outgoing:
                 self._waiting_bytes -= len(text)
         except ConnectionClosed:
             pass  # the reader tells
+
+
+def _is_local(endpoint: Endpoint) -> bool:
+    return urlsplit(endpoint.url).hostname in _LOOPBACK
 
 
 def _notice_loss(socket: sockets.socket, within_s: float) -> None:

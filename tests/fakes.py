@@ -15,6 +15,7 @@ from desktop_app.conversation.effects import (
     CountUsage,
     Entry,
     Link,
+    Retry,
     Turn,
     VoiceState,
 )
@@ -42,6 +43,21 @@ class FakeTransport:
 
     def disconnect(self) -> None:
         self._calls.append(("disconnect",))
+
+    def connect_next(self) -> None:
+        self._calls.append(("connect_next",))
+
+    def send_next(self, event: ClientEvent) -> None:
+        self._calls.append(("send_next", event))
+
+    def switch_over(self) -> None:
+        self._calls.append(("switch_over",))
+
+    def drop_next(self) -> None:
+        self._calls.append(("drop_next",))
+
+    def probe(self) -> None:
+        self._calls.append(("probe",))
 
 
 class FakeSpeaker:
@@ -100,6 +116,9 @@ class FakeView:
     def show_link(self, link: Link) -> None:
         self._calls.append(("show_link", link))
 
+    def show_retry(self, retry: Retry | None) -> None:
+        self._calls.append(("show_retry", retry))
+
     def show_voice(self, state: VoiceState) -> None:
         self._calls.append(("show_voice", state))
 
@@ -137,6 +156,12 @@ class FakeTools:
     def cancel(self, call_id: str) -> None:
         self._calls.append(("cancel", call_id))
 
+    def ask_consent(self, consent: Consent) -> None:
+        self._calls.append(("ask_consent", consent))
+
+    def withdraw_consent(self, call_id: str) -> None:
+        self._calls.append(("withdraw_consent", call_id))
+
 
 class FakeRecords:
     """Records nobody keeps."""
@@ -168,12 +193,6 @@ class FakeTimers:
 
     def __init__(self) -> None:
         self.set: list[tuple[float, Callable[[], None]]] = []
-    def ask_consent(self, consent: Consent) -> None:
-        self._calls.append(("ask_consent", consent))
-
-    def withdraw_consent(self, call_id: str) -> None:
-        self._calls.append(("withdraw_consent", call_id))
-
         """The timers that wait: seconds, and what to call."""
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> None:

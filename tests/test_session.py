@@ -33,6 +33,7 @@ ENTRY = Entry("item_1", Role.USER, "hello")
 VOICE = VoiceState(("marin",), "marin")
 CONSENT = effects.Consent("call_1", "open_file", "{}")
 INFO = effects.ConnectionInfo("sess_1", "m")
+RETRY = effects.Retry(2_000, 1, 5)
 ASIDE = effects.AsideState(1, AsideKind.TITLE)
 CONFIG = SessionConfig(instructions="Be brief.")
 USAGE = effects.CountUsage(key="1/resp_1", usage=wire.Usage(total_tokens=3), item_id="item_1")
@@ -82,6 +83,11 @@ class House:
 PERFORMED: list[tuple[Effect, Call]] = [
     (effects.Connect(), ("connect",)),
     (effects.Disconnect(), ("disconnect",)),
+    (effects.ConnectNext(), ("connect_next",)),
+    (effects.SendNext(CLEAR), ("send_next", CLEAR)),
+    (effects.SwitchOver(), ("switch_over",)),
+    (effects.DropNext(), ("drop_next",)),
+    (effects.Probe(), ("probe",)),
     (effects.Send(CLEAR), ("send", CLEAR)),
     (effects.Play(PART, b"\1\2"), ("play", PART, b"\1\2")),
     (effects.EndPart(PART), ("end", PART)),
@@ -93,6 +99,7 @@ PERFORMED: list[tuple[Effect, Call]] = [
     (effects.ClearEntries(), ("clear_entries",)),
     (effects.ShowTurn(Turn.SPEAKING), ("show_turn", Turn.SPEAKING)),
     (effects.ShowLink(Link.ONLINE), ("show_link", Link.ONLINE)),
+    (effects.ShowRetry(RETRY), ("show_retry", RETRY)),
     (effects.ShowVoice(VOICE), ("show_voice", VOICE)),
     (effects.ShowNotice(NOTICE), ("show_notice", NOTICE)),
     (effects.DismissNotice("k"), ("dismiss_notice", "k")),

@@ -29,6 +29,7 @@ from desktop_app.protocol.items import Item, PartId
 
 LONGEST_WAIT_S = 60
 LOST = "The connection was lost here."
+CUT = "The session ended here."
 FAILED_ID = "failed:"
 """How the ids of entries begin that stand for a response without an item."""
 
@@ -79,14 +80,16 @@ class Answers:
         """A new conversation begins."""
         self.completed_answers = 0
 
-    def lose(self) -> None:
-        """The connection is gone, and what was being answered with it."""
+    def lose(self, remark: str = LOST) -> None:
+        """The session is gone, and what was being answered with it; calls of tools go on."""
         self._brought.clear()
         self._dropped.clear()
         self._outbox.stop_waiting(Timer.RETRY)
         for entry in self._transcript.open_entries():
-            if entry.role is not Role.USER:
-                self._transcript.change(entry.item_id, status=EntryStatus.INTERRUPTED, remark=LOST)
+            if entry.role is Role.USER or (entry.tool is not None and self._tools.owns(entry.tool.call_id)):
+                continue
+            action = EntryAction.CONTINUE if entry.role is Role.ASSISTANT and entry.text else None
+            self._transcript.change(entry.item_id, status=EntryStatus.INTERRUPTED, remark=remark, action=action)
 
     def mark_unspoken(self) -> None:
         """What was called off before any of its audio came was not heard at all."""

@@ -39,6 +39,11 @@ _TASKS = {
         "Suggest three short things the user could say next, in the language of the conversation. "
         "One a line, without numbers or quotation marks."
     ),
+    AsideKind.DIGEST: (
+        "Write down what you need to know to go on with this conversation without having it before you: what the "
+        "user wants, facts, names and numbers, what was agreed, what is open. At most 200 words, in the "
+        "conversation's language. Plain text, no introduction."
+    ),
     AsideKind.ABOUT: "Answer the last question from the messages given, and from nothing else. Plain text.",
 }
 
@@ -64,6 +69,8 @@ class Asides:
         self._outbox = outbox
         self._jobs: dict[str, _Job] = {}
         self._numbers = 0
+        self.digest = ""
+        """The summary of this session for the next one, once it is there."""
 
     @property
     def busy(self) -> bool:
@@ -161,6 +168,19 @@ class Asides:
                 if job.response_id:
                     self._outbox.send(ResponseCancel(response_id=job.response_id))
 
+    def waits_for(self, kind: AsideKind) -> bool:
+        """Whether a job of this kind is under way."""
+        return any(job.kind is kind for job in self._jobs.values())
+
+    def give_up(self, kind: AsideKind) -> list[str]:
+        """Nobody waits for jobs of this kind any more. Return their responses, whose rest is to be dropped."""
+        jobs = [job for job in self._jobs.values() if job.kind is kind]
+        for job in jobs:
+            if job.response_id and not job.cancelled:
+                self._outbox.send(ResponseCancel(response_id=job.response_id))
+            self._finish(job, failed=True)
+        return [job.response_id for job in jobs]
+
     def lose(self) -> None:
         """The connection is gone, and the jobs with it."""
         for job in list(self._jobs.values()):
@@ -177,6 +197,8 @@ class Asides:
             title, _, topic = job.text.strip().partition("|")
             if title := clipped(title, 60).strip(" \"'.«»"):
                 self._outbox.do(ShowTitle(title, clipped(topic, 24).strip(" .")))
+        if job.kind is AsideKind.DIGEST and not failed:
+            self.digest = job.text.strip()[: limits.MAX_DIGEST_CHARS]
         self._show(job, done=True, failed=failed)
 
     def _show(self, job: _Job, *, done: bool = False, failed: bool = False) -> None:

@@ -4,7 +4,8 @@ Small machines run side by side; their product is never written down as states o
 its rules above its code: the link (`link.py`), how the session is configured (`setup.py`), the microphone
 (`talk.py`), what the user hands over (`messages.py`) and what is written down of what was said (`user_words.py`),
 the response in progress (`responses.py`), what comes of it (`answers.py`), what sounds (`playback.py`), the calls
-of tools (`tool_calls.py`), the answers beside the conversation (`asides.py`) and the transcript (`transcript.py`).
+of tools of tools (`tool_calls.py`), the answers beside the conversation (`asides.py`), the session that is to come
+(`succession.py`) and the transcript (`transcript.py`).
 This file is what joins them: it tells each machine what concerns it, and holds the rules that need several of them.
 
 The server generates faster than real time, so a response is often done long before it is heard; that is why «is a
@@ -14,6 +15,10 @@ Whose move it is, `turn`, is derived from all of them. An interruption has one p
 then `response.cancel`; what was heard comes back as `PlaybackStopped` in the same dispatch, and only then the
 truncation is told and the thing the user interrupted for is begun, so the order on the wire is cancel, truncate,
 clear, append. What has to wait for a quiet moment is done by `_use_the_moment`, after every input.
+
+A conversation outlives its sessions. One that ends unasked for is followed by another after a pause (`link.py`);
+one that is about to end, or has to (another voice, another model), by one that is ready before (`_switch_over`).
+Either way the new one is told what was said (`replay.py`), a talk goes on in it, and so do the calls of tools.
 """
 
 from __future__ import annotations
@@ -21,18 +26,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from desktop_app.conversation import failures, limits, replay, talk
-from desktop_app.conversation.answers import FAILED_ID, Answers
+from desktop_app.conversation.answers import CUT, FAILED_ID, LOST, Answers
 from desktop_app.conversation.asides import SPOKEN, Asides
 from desktop_app.conversation.effects import (
     ConnectionInfo,
     Disconnect,
     DismissNotice,
     Effect,
+    EntryStatus,
     GiveBackText,
     Link,
+    Probe,
+    Role,
     SaveRecording,
     ShowNotice,
     ShowTitle,
+    SwitchOver,
     Turn,
 )
 from desktop_app.conversation.inputs import (
@@ -44,7 +53,6 @@ from desktop_app.conversation.inputs import (
     ConsentGiven,
     ConversationContinued,
     DeviceChanged,
-    DeviceChanged,
     Disconnected,
     ForgetAsked,
     Heard,
@@ -53,17 +61,20 @@ from desktop_app.conversation.inputs import (
     MicClosed,
     MicFailed,
     MicFound,
-    MicFound,
     MicStarted,
     Muted,
+    NetworkChanged,
     NewConversationAsked,
     PlaybackFinished,
     PlaybackStarted,
     PlaybackStopped,
     Received,
+    Recording,
     RenewalAsked,
     ResendAsked,
     RestAsked,
+    Resumed,
+    RetryStopped,
     ServerCopyAsked,
     SessionChosen,
     SpeakerFailed,
@@ -82,9 +93,12 @@ from desktop_app.conversation.link import LinkMachine
 from desktop_app.conversation.messages import Messages
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.conversation.playback import Playback
+from desktop_app.conversation.replay import Summary
 from desktop_app.conversation.responses import Responses
 from desktop_app.conversation.setup import Setup
 from desktop_app.conversation.shown import Shown
+from desktop_app.conversation.succession import State as SuccessionState
+from desktop_app.conversation.succession import Succession
 from desktop_app.conversation.talk import Talk
 from desktop_app.conversation.tool_calls import ToolCalls
 from desktop_app.conversation.transcript import Transcript, as_ended
@@ -99,12 +113,19 @@ TITLE_AFTER = 2
 """After so many answers there is enough to name the conversation by."""
 MAX_IDLE_QUESTIONS = 2
 """So often the server may ask whether anybody is there (the guide's idle timeout)."""
-RENEW_BEFORE_S = 300
-"""So long before a session expires a new one is opened, at the next quiet moment…"""
-RENEW_AT_ONCE_S = 60
-"""…and so long before, at any moment."""
+STAGES = ((300, 4), (60, 8), (20, 20))
+"""So many seconds before a session expires, or at such a part of a short life: the next one is opened, to take over
+at a quiet moment; it takes over though somebody talks or listens; it does in the middle of an answer, too."""
+DIGEST_WITHIN_MS = 15_000
+"""So long a planned change of sessions waits for the old one's summary of itself."""
+MAX_FAILED_SUCCESSORS = 2
+"""After so many a session that is wanted now is opened in the present one's place: some servers allow only one."""
+LONG_SLEEP_S = 30.0
+"""After so long a sleep no connection lives: servers ping more often."""
 SHORTEST_SESSION_S = 60
 """A session that is to live shorter, by our clock, is not renewed: one of the two clocks is wrong."""
+
+UNSENT_TALK = "What you said"
 
 _Cause = TalkPressed | TextEntered
 
@@ -141,6 +162,8 @@ class Conversation:
         self._answers = Answers(outbox, setup, transcript, responses, self._playback, self._tools, self._asides)
         self._shown = Shown(outbox)
         self._titles = titles
+        self._named = False
+        """The conversation has a title, or was asked for one."""
         self._now = now
         # what waits
         self._when_silent: list[_Cause] = []
@@ -151,6 +174,17 @@ class Conversation:
         """What is to be said beside the conversation, once nobody speaks."""
         self._renewal = False
         """A new session is wanted, at the next moment that nothing is said."""
+        self._succession = Succession(outbox, setup, jitter)
+        self._stage = 0
+        """How many of `STAGES` are behind: 0, the session has time."""
+        self._life_s = 0.0
+        """How long this session was to live when it began; 0: it is not said, or cannot be right."""
+        self._summary: Summary | None = None
+        """What a session said of itself before it ended."""
+        self._summary_until = ""
+        self._digest_asked = False
+        self._owed: ResponseParams | None = None
+        """An answer of which nothing had come when its session ended: it is asked for again."""
         self._copies: Recent[str] = Recent(limits.MAX_QUEUED)
         """Items whose recording is fetched, by the event that asked for it."""
         # hands-free
@@ -168,18 +202,14 @@ class Conversation:
     def handle(self, event: Input) -> list[Effect]:
         """Return what to do about `event`, in order."""
         match event:
+            case Received(server_event, True):
+                self._received_by_next(server_event)
             case Received(server_event):
                 self._received(server_event)
             case MicBlock(pcm):
-                if self._link.online:
-                    self._talk.captured(pcm)
+                self._talk.captured(pcm)
             case MicStarted() | MicClosed() | MicFailed():
                 self._microphone(event)
-            case MicFound():
-                self._mic_refused = False
-                self._outbox.do(DismissNotice("microphone"))
-            case DeviceChanged(notice):
-                self._outbox.do(ShowNotice(notice))
             case MicFound():
                 self._mic_refused = False
                 self._outbox.do(DismissNotice("microphone"))
@@ -194,8 +224,14 @@ class Conversation:
             case SpeakerFailed(notice, heard):
                 self._outbox.do(ShowNotice(notice))
                 self._playback.failed(heard)
+            case Disconnected(by_next=True):
+                self._succession.lost(event)
             case Disconnected():
                 self._disconnected(event)
+            case Resumed(gap_s):
+                self._resumed(gap_s)
+            case NetworkChanged(reachable):
+                self._network_changed(reachable)
             case ToolFinished():
                 self._tools.finished(event)
             case Woke():
@@ -245,6 +281,8 @@ class Conversation:
                 self._new_conversation()
             case ConversationContinued():
                 self._continue_conversation(event)
+            case RetryStopped():
+                self._stop_trying()
             case ConnectAsked():
                 self._mic_refused = False
                 if not self._link.online:
@@ -309,14 +347,15 @@ class Conversation:
         answering = self._responses.busy or self._playback.sounds or self._playback.silencing
         self._setup.rest(answering=answering, talking=self._talk.takes_a_turn)
         self._mind_the_microphone()
-        if answering or not self._link.online or self.turn is not Turn.IDLE:
+        if not self._link.online:
             return
-        if self._queued and not self._over_budget:
+        idle = not answering and self.turn is Turn.IDLE
+        if idle and self._queued and not self._over_budget:
             self._interrupt(self._queued.pop(0))
-        elif self._to_say and not self._over_budget:
+        elif idle and self._to_say and not self._over_budget:
             self._ask_aside(self._to_say.pop(0))
-        elif (self._renewal or self._setup.voice_waits) and not (self._asides.busy or self._tools.busy):
-            self._renew()
+        else:
+            self._mind_the_succession(idle=idle)
 
     def _mind_the_microphone(self) -> None:
         """Hands-free, the microphone is open whenever there is somebody to hear it."""
@@ -378,6 +417,7 @@ class Conversation:
             self._responses.reset()
             self._transcript.seal()
             self._setup.begin(session)
+            self._life_s = 0.0
             self._learn(session)
 
     def _session_updated(self, session: SessionConfig) -> None:
@@ -393,77 +433,221 @@ class Conversation:
             session.expires_at or before.expires_at,
             before.limits,
         )
-        if session.expires_at and session.expires_at != before.expires_at:
-            self._wake_before(session.expires_at, RENEW_BEFORE_S)
+        told = session.expires_at or 0
+        if told and (told != before.expires_at or not self._life_s):
+            left_s = told - self._now() if self._now is not None else 0
+            self._life_s = left_s if left_s >= SHORTEST_SESSION_S else 0
+            self._watch_expiry()
 
-    def _wake_before(self, expires_at: int, seconds: int) -> None:
-        left = expires_at - self._now() if self._now is not None else 0
-        if left >= SHORTEST_SESSION_S or self._renewal:
-            self._outbox.wake_after(int(max(left - min(seconds, left / 4), 0) * 1000), Timer.EXPIRY)
-
-    def _expires_soon(self) -> None:
-        """Wait for a quiet moment; but not for too long."""
-        if self._renewal:
-            self._interrupt(None)
-            self._renew()
-        elif self._info.expires_at:
-            self._renewal = True
-            self._wake_before(self._info.expires_at, RENEW_AT_ONCE_S)
+    def _watch_expiry(self) -> None:
+        """See how near the end of the session is, and look again when it is nearer."""
+        if self._now is None or not self._life_s or self._info.expires_at is None:
+            self._outbox.stop_waiting(Timer.EXPIRY)
+            return
+        left_s = self._info.expires_at - self._now()
+        marks = [min(seconds, self._life_s / part) for seconds, part in STAGES]
+        self._stage = sum(left_s <= mark for mark in marks)
+        ahead = [mark for mark in marks if mark < left_s]
+        if ahead:
+            self._outbox.wake_after(max(int((left_s - ahead[0]) * 1000), 1), Timer.EXPIRY)
 
     def _go_online(self) -> None:
         if self._link.state is not Link.CONNECTING or not self._link.has_session:
             return
-        items = replay.replayable(self._transcript.from_the_last())
+        self._link.ready()
+        self._tell_what_was_said()
+
+    def _tell_what_was_said(self) -> None:
+        """Give a new session what it needs to go on: what was said, what is being said, what was asked."""
+        items = replay.replayable(self._transcript.from_the_last(), self._summary)
         for item in items:
             self._outbox.send(events.ConversationItemCreate(item=item))
         if items:
             self._responses.first_modalities = self._setup.modalities
-        self._link.ready()
-
-    def _renew(self) -> None:
-        """Go on in a new session."""
-        self._leave_session()
-        self._link.ask()
+        self._talk.move()
+        followed, owed = self._tools.begin_session(), self._owed
+        self._owed = None
+        if not self._over_budget and (followed or owed):
+            self._responses.request(followed or owed)
 
     def _disconnected(self, facts: Disconnected) -> None:
-        if self._talk.takes_a_turn:
-            text = "The connection was lost while you were speaking."
-            self._notice(text, "Say it again once it is back.", "lost-talk", Severity.WARNING)
+        online = self._link.online
+        if online:
+            self._owed = self._unanswered()
         self._leave_session()
         self._link.lost(facts)
+        if self._link.state is Link.OFFLINE:
+            self._give_up()
+        elif online and self._talk.takes_a_turn:
+            text = "The connection was lost while you were speaking."
+            self._notice(text, "Go on: it is kept until the connection is back.", "lost-talk", Severity.WARNING)
+
+    def _unanswered(self) -> ResponseParams | None:
+        """Return what the last turn asked for, if nothing of the answer came and the turn can be told again."""
+        params = self._responses.outstanding
+        last = self._transcript.get(self._transcript.last)
+        if params is None or last is None:
+            return None
+        known = bool(last.text) if last.role is Role.USER else last.tool is not None and bool(last.tool.output)
+        return params if known or last.images else None
+
+    def _give_up(self) -> None:
+        """There will be no session before the user asks for one: nothing is asked for by itself after that."""
+        self._owed = None
+        self._tools.give_up()
+        if self._talk.takes_a_turn:
+            self._give_back_talk()
+            self._talk.call_off()
+
+    def _give_back_talk(self) -> None:
+        """What was said without a session is kept as a sound file, which the user may send."""
+        pcm = self._talk.unsent()
+        if pcm:
+            self._outbox.do(GiveBackText("", (), (Recording(pcm, UNSENT_TALK),)))
+            text = "There is no connection, so what you said was not sent."
+            self._notice(text, "It is kept as a recording; send it once it says «connected».", "lost-talk")
+
+    def _stop_trying(self) -> None:
+        """The user wants no more attempts."""
+        if self._link.state is Link.CONNECTING:
+            self._leave_session()
+            self._link.stop()
+            self._give_up()
+
+    def _resumed(self, gap_s: float) -> None:
+        """The computer slept: timers are late, and the connection may be gone without a word."""
+        self._watch_expiry()
+        if self._link.online:
+            self._outbox.do(Probe())
+        else:
+            self._link.hurry()
+        self._succession.hurry()
+
+    def _network_changed(self, reachable: bool) -> None:
+        """The network is another one: what goes over the old one is asked whether it lives."""
+        if self._link.online:
+            self._outbox.do(Probe())
+        elif reachable:
+            self._link.hurry()
+        if reachable:
+            self._succession.hurry()
 
     def _leave_session(self) -> None:
         """What was being said or answered is lost with the session; what was received is still heard."""
-        self._playback.end_all()
+        self._succession.drop()
         self._forget_session()
-        self._answers.lose()
-        self._words.lose()
+        self._tools.lose_session()
+        self._talk.lose_session()
+        self._setup.end()
 
-    def _forget_session(self) -> None:
-        if not self._talk.closed:
-            self._talk.call_off()
-        self._server_hears = False
+    def _forget_session(self, remark: str = LOST) -> None:
+        """Nothing more comes of the present session."""
+        self._playback.end_all()
+        self._server_hears = self._talk.hears = False
         self._renewal = False
+        self._stage = 0
+        self._digest_asked = False
         self._idle_questions = 0
         self._copies.clear()
-        self._tools.lose()
         self._asides.lose()
         self._messages.lose()
+        self._answers.lose(remark)
+        self._words.lose()
         self._responses.reset()
-        self._setup.end()
-        for timer in (Timer.RETRY, Timer.EXPIRY):
+        for timer in (Timer.RETRY, Timer.EXPIRY, Timer.DIGEST):
             self._outbox.stop_waiting(timer)
+
+    # --- the session after this one -------------------------------------------------------------
+
+    def _mind_the_succession(self, *, idle: bool) -> None:
+        """Prepare another session if one is wanted, and go over to it at the right moment."""
+        wanted = self._renewal or self._setup.voice_waits
+        if not wanted and not self._stage:
+            self._succession.drop()
+            return
+        if idle or self._stage:
+            self._succession.want()
+        if self._succession.state is SuccessionState.REFUSED:
+            self._no_successor(wanted)
+        elif self._succession.ready:
+            quiet = idle and not (self._tools.busy or self._words.awaited)
+            if quiet and self._stage < 2:
+                self._ask_for_digest()
+            if (quiet and not self._asides.busy) or self._must_switch():
+                self._switch_over()
+        elif wanted and idle and self._succession.failures >= MAX_FAILED_SUCCESSORS and not self._tools.busy:
+            self._leave_session()
+            self._link.ask()
+
+    def _must_switch(self) -> bool:
+        """Whether the end is so near that the new session takes over though somebody talks."""
+        if self._playback.silencing or self._when_silent:
+            return False
+        return self._stage >= len(STAGES) or (self._stage == len(STAGES) - 1 and not self._responses.busy)
+
+    def _no_successor(self, wanted: bool) -> None:
+        refusal = self._succession.refusal
+        if wanted and refusal is not None:
+            self._succession.drop()
+            self._renewal = False
+            self._setup.keep_voice()
+            hint = f"{refusal.hint} The conversation goes on as it was.".strip()
+            self._notice(refusal.text, hint, "next session", Severity.WARNING)
+
+    def _ask_for_digest(self) -> None:
+        """Let the old session sum itself up, if the next one cannot be told everything."""
+        if self._digest_asked:
+            return
+        self._digest_asked = True
+        can = self._responses.echoes and not self._over_budget
+        if can and replay.leaves_out(self._transcript.from_the_last()):
+            self._asides.digest, self._summary_until = "", self._transcript.last
+            if self._asides.ask(AsideAsked(AsideKind.DIGEST)):
+                self._outbox.wake_after(DIGEST_WITHIN_MS, Timer.DIGEST)
+
+    def _switch_over(self) -> None:
+        """Go on in the session that was prepared; nobody notices."""
+        if self._asides.digest:
+            self._summary = Summary(self._asides.digest, self._summary_until)
+            self._asides.digest = ""
+        owed = self._unanswered()
+        self._forget_session(CUT)
+        self._tools.lose_session()
+        self._outbox.do(SwitchOver())
+        self._outbox.adopt(self._succession.outbox)
+        self._link.switched()
+        self._transcript.seal()
+        self._setup.take_over(self._succession.take())
+        self._setup.rest(answering=self._playback.sounds, talking=self._talk.takes_a_turn)
+        self._life_s, self._owed = 0.0, owed
+        self._learn(self._succession.session)
+        self._tell_what_was_said()
+
+    def _received_by_next(self, event: events.ServerEvent) -> None:
+        match event:
+            case events.SessionCreated():
+                self._succession.created(event.session)
+            case events.SessionUpdated():
+                self._succession.updated(event.session)
+            case events.Error():
+                self._succession.refused(event.error)
+            case _:
+                pass  # nothing else concerns it before it is the present one
+
+    # --- other conversations --------------------------------------------------------------------
 
     def _new_conversation(self) -> None:
         self._playback.silence()
         self._outbox.do(Disconnect())
         self._playback.forget()
         self._give_back_what_waits()
-        self._forget_session()
+        self._talk.call_off()
+        self._tools.lose()
+        self._leave_session()
         self._transcript.clear()
-        self._answers.lose()
         self._answers.clear()
-        self._words.lose()
+        self._owed = self._summary = None
+        self._named = False
         self._outbox.do(ShowTitle(""))
         for key in (failures.LINK_KEY, "not-connected"):
             self._outbox.do(DismissNotice(key))
@@ -472,8 +656,12 @@ class Conversation:
     def _continue_conversation(self, past: ConversationContinued) -> None:
         """What was said before is shown at once, and replayed as soon as there is a session."""
         self._new_conversation()
+        self._named = bool(past.title)
         for entry in past.entries:
             self._transcript.show(as_ended(entry))
+        self._answers.completed_answers = sum(
+            entry.role is Role.ASSISTANT and entry.status is EntryStatus.COMPLETED for entry in past.entries
+        )
         self._outbox.do(ShowTitle(past.title, past.topic))
 
     def _give_back_what_waits(self) -> None:
@@ -518,7 +706,16 @@ class Conversation:
                 if self._link.online and not self._responses.busy and not self._over_budget:
                     self._responses.request(self._responses.failed)
             case Timer.EXPIRY:
-                self._expires_soon()
+                self._watch_expiry()
+            case Timer.NEXT_CREATED:
+                self._succession.overdue()
+            case Timer.NEXT_UPDATED:
+                self._succession.configured()
+            case Timer.NEXT_RETRY:
+                self._succession.again()
+            case Timer.DIGEST:
+                for response_id in self._asides.give_up(AsideKind.DIGEST):
+                    self._responses.disown(response_id)
 
     # --- talking and typing ---------------------------------------------------------------------
 
@@ -545,12 +742,14 @@ class Conversation:
                 answer = False
             case MicClosed(beside_ms):
                 answer = self._talk.ended(online=online, beside_ms=beside_ms)
+                self._give_back_talk()
             case MicFailed(notice):
                 if self._talk.continuous and not self._talk.closed:
                     self._mic_refused = True
                     self._server_hears = False
                 self._outbox.do(ShowNotice(notice))
                 answer = self._talk.failed(online=online)
+                self._give_back_talk()
         if answer:
             self._responses.request()
 
@@ -750,14 +949,13 @@ class Conversation:
     def _received_of_turns(self, event: events.ServerEvent) -> None:
         match event:
             case events.InputAudioBufferSpeechStarted():
-                self._server_hears = (
-                    self._setup.server_listens
-                )  # with push to talk, whose turn it is we know better
+                # With push to talk, whose turn it is we know better.
+                self._server_hears = self._talk.hears = self._setup.server_listens
                 self._idle_questions = 0
                 if self._setup.server_interrupts:
                     self._interrupt(None, server_cancels=True)
             case events.InputAudioBufferSpeechStopped():
-                self._server_hears = False
+                self._server_hears = self._talk.hears = False
             case events.InputAudioBufferCommitted():
                 self._committed(event)
             case events.InputAudioBufferTimeoutTriggered():
@@ -781,7 +979,7 @@ class Conversation:
                 pass  # what has no meaning here: unknown events, WebRTC's, confirmations
 
     def _committed(self, event: events.InputAudioBufferCommitted) -> None:
-        self._server_hears = False
+        self._server_hears = self._talk.hears = False
         self._words.committed(event.item_id, event.previous_item_id or None)
         if self._talk.takes_a_turn or not self._setup.hands_free:
             return  # our own commit: the turn began with the press

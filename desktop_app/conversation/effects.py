@@ -157,6 +157,17 @@ class ConnectionInfo:
     limits: tuple[RateLimit, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """An attempt to connect that is planned."""
+
+    in_ms: int
+    number: int
+    """Which attempt of this outage, from 1."""
+    of: int
+    """After so many it is left to the user."""
+
+
 # --- the wire -----------------------------------------------------------------------------------
 
 
@@ -168,6 +179,33 @@ class Connect:
 @dataclass(frozen=True, slots=True)
 class Disconnect:
     """Close the connection; nothing more comes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectNext:
+    """Open a second connection beside the present one; what comes of it is marked `by_next`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendNext:
+    """Send an event by the second connection."""
+
+    event: ClientEvent
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOver:
+    """The second connection is the present one from now on; the old one is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropNext:
+    """Close the second connection; nothing more comes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Make sure at once that the connections live; the end of one that does not is `Disconnected`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +331,13 @@ class ShowLink:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowRetry:
+    """An attempt to connect is planned, or none any more (None)."""
+
+    retry: Retry | None
+
+
+@dataclass(frozen=True, slots=True)
 class ShowVoice:
     """The voice, or whether it can be chosen, has changed."""
 
@@ -377,6 +422,11 @@ class GiveBackText:
 Effect = (
     Connect
     | Disconnect
+    | ConnectNext
+    | SendNext
+    | SwitchOver
+    | DropNext
+    | Probe
     | Send
     | Play
     | EndPart
@@ -389,6 +439,7 @@ Effect = (
     | ClearEntries
     | ShowTurn
     | ShowLink
+    | ShowRetry
     | ShowVoice
     | RunTool
     | CancelTool

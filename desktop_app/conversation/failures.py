@@ -41,7 +41,8 @@ _KEY_CODES = frozenset({"invalid_api_key", "account_deactivated"})
 _MODEL_CODES = frozenset({"invalid_model", "model_not_found", "missing_model"})
 _MONEY_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _CLOSED_FOR_GOOD = frozenset({3000, 4000, 4001, 4003, 4004})
-_TOO_MANY_REQUESTS = 429
+_LATER = frozenset({408, 425, 429})
+"""Of the statuses that blame the client those that only mean: later."""
 _FIRST_SERVER_ERROR = 500
 
 _KEY_HINT = "Check the key of this endpoint: OPENAI_API_KEY, or the variable its profile names. Then start again."
@@ -149,7 +150,7 @@ def _judge_status(status: int) -> Ending:
         text = "There is no Realtime service at this address."
         hint = "Check the endpoint's address: --endpoint, OPENAI_BASE_URL or its profile."
         return Ending(_link_notice(text, hint), retry=False)
-    retry = status == _TOO_MANY_REQUESTS or status >= _FIRST_SERVER_ERROR
+    retry = status in _LATER or status >= _FIRST_SERVER_ERROR
     text = "The server is busy." if retry else f"The server refused the connection (HTTP {status})."
     hint = "Another attempt follows." if retry else "Check the endpoint's settings, then reconnect."
     return Ending(_link_notice(text, hint), retry)

@@ -129,6 +129,8 @@ class AsideKind(Enum):
     READ_ALOUD = "read aloud"
     SAMPLE = "sample"
     """How a voice sounds."""
+    DIGEST = "digest"
+    """What the next session has to know of this one; nobody sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +161,10 @@ class ToolsOffered:
     """These are the tools from now on."""
 
     offers: tuple[ToolOffer, ...]
-
-
     approved: tuple[str, ...] = ()
     """Tools that the service calls by itself and that need not ask: `server/tool`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
     """A tool has run, or could not; the output says which, to the model."""
@@ -217,6 +219,11 @@ class ConversationContinued:
 @dataclass(frozen=True, slots=True)
 class ConnectAsked:
     """The program has started, or the user wants another attempt now."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryStopped:
+    """The user wants no further attempts."""
 
 
 # --- the microphone -----------------------------------------------------------------------------
@@ -301,6 +308,8 @@ class Received:
     """An event from the server."""
 
     event: ServerEvent
+    by_next: bool = False
+    """It came by the connection that is prepared beside the present one (`ConnectNext`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +328,23 @@ class Disconnected:
     """The least the server asked us to wait (`Retry-After`)."""
     hopeless: ParleyError | None = None
     """Set when there is nothing to connect to and another attempt would not change it."""
+    by_next: bool = False
+    """The connection that was prepared beside the present one; that one goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The computer was asleep, or the program was held: what was connected may be gone without a word."""
+
+    gap_s: float
+    """For about so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """The system says that the network came, went, or is another one now."""
+
+    reachable: bool
 
 
 # --- time ---------------------------------------------------------------------------------------
@@ -349,6 +375,12 @@ class Timer(Enum):
     """An answer beside the conversation should have come by now."""
     EXPIRY = "expiry"
     """The server ends the session soon: time for a new one."""
+    NEXT_CREATED = "next session.created"
+    NEXT_UPDATED = "next session.updated"
+    NEXT_RETRY = "next retry"
+    """The pause before another attempt to open the next session is over."""
+    DIGEST = "digest"
+    """The summary of the old session has come in time, or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +414,7 @@ Input = (
     | NewConversationAsked
     | ConversationContinued
     | ConnectAsked
+    | RetryStopped
     | MicStarted
     | MicBlock
     | MicClosed
@@ -394,5 +427,7 @@ Input = (
     | SpeakerFailed
     | Received
     | Disconnected
+    | Resumed
+    | NetworkChanged
     | Woke
 )

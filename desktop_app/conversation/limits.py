@@ -31,9 +31,13 @@ MAX_OPEN_CALLS = 64
 MAX_UNHEARD_PARTS = 256
 MAX_UNHEARD_MS = 30 * 60_000
 """Audio received and not heard to its end; the longest answer of any model is shorter."""
+MAX_TALK_KEPT_MS = 10 * 60_000
+"""What was captured of a turn that is not over; of a longer one, a new session gets the end."""
 MAX_UNTRANSCRIBED = 64
 """Turns whose transcript is waited for."""
 MAX_ASIDES = 16
+MAX_DIGEST_CHARS = 4_000
+"""A summary of what a new session is not given in full: 1,000 tokens."""
 MAX_ASIDE_CHARS = 20_000
 MAX_QUEUED = 32
 """Texts, and things to be said, that wait for a quiet moment."""

@@ -128,8 +128,12 @@ class Messages:
         self._outbox.do(ShowNotice(Notice(text, hint, key="recording")))
 
     def _new_id(self, session_no: int) -> str:
-        self._numbers += 1
-        return f"user_{session_no}_{self._numbers}"
+        """Return an id that no entry has, of a conversation that goes on neither."""
+        while True:
+            self._numbers += 1
+            item_id = f"user_{session_no}_{self._numbers}"
+            if self._transcript.get(item_id) is None and not self._transcript.is_gone(item_id):
+                return item_id
 
 
 def _even(pcm: bytes) -> bytes:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import msgspec
 
-from desktop_app.conversation.effects import Effect, Send, WakeAfter
+from desktop_app.conversation.effects import Effect, Send, SendNext, WakeAfter
 from desktop_app.conversation.inputs import Timer, Woke
 from desktop_app.protocol.events import ClientEvent, InputAudioBufferAppend
 
@@ -15,9 +15,14 @@ _REMEMBERED = 256
 
 
 class Outbox:
-    """Collects effects; numbers the events that are sent and the timers that are set."""
+    """Collects effects; numbers the events that are sent and the timers that are set.
 
-    def __init__(self) -> None:
+    One with a `parent` is of the connection that is prepared beside the parent's: what it sends goes there, and
+    everything else is the parent's; no id is used on both.
+    """
+
+    def __init__(self, parent: Outbox | None = None) -> None:
+        self._parent = parent
         self._effects: list[Effect] = []
         self._sent: OrderedDict[str, type[ClientEvent]] = OrderedDict()
         self._events = 0
@@ -26,6 +31,9 @@ class Outbox:
 
     def do(self, effect: Effect) -> None:
         """Ask for an effect."""
+        if self._parent is not None:
+            self._parent.do(effect)
+            return
         self._effects.append(effect)
 
     def take(self) -> list[Effect]:
@@ -35,18 +43,25 @@ class Outbox:
 
     def next_event_id(self) -> str:
         """Return the id the next sent event will carry."""
+        if self._parent is not None:
+            return self._parent.next_event_id()
         return f"c-{self._events + 1:06d}"
 
     def send(self, event: ClientEvent) -> str:
         """Ask for an event to be sent; return the `event_id` it carries."""
         event_id = self.next_event_id()
-        self._events += 1
-        self.do(Send(msgspec.structs.replace(event, event_id=event_id)))
+        numbered = msgspec.structs.replace(event, event_id=event_id)
+        (self._parent or self)._events += 1
+        self.do(Send(numbered) if self._parent is None else SendNext(numbered))
         if not isinstance(event, InputAudioBufferAppend):
             self._sent[event_id] = type(event)
             if len(self._sent) > _REMEMBERED:
                 self._sent.popitem(last=False)
         return event_id
+
+    def adopt(self, other: Outbox) -> None:
+        """The connection of `other` is the present one: errors are about what was sent there."""
+        self._sent = other._sent
 
     def kind_of(self, event_id: str) -> type[ClientEvent] | None:
         """Return what kind of event carried this id, if it is remembered."""

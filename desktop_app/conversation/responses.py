@@ -81,6 +81,14 @@ class Responses:
         self._outbox.stop_waiting(Timer.RESPONSE_CREATED)
         self._outbox.stop_waiting(Timer.RESPONSE_DONE)
 
+    @property
+    def outstanding(self) -> ResponseParams | None:
+        """What a response was asked with that is wanted and has not ended."""
+        for asked in (self._asked, self._expected, self._active):
+            if asked is not None and not (asked.cancelling if isinstance(asked, _Active) else asked.called_off):
+                return asked.params
+        return self._wanted
+
     # --- what is known --------------------------------------------------------------------------
 
     @property

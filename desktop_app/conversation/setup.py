@@ -139,6 +139,9 @@ class Setup:
         self._field_events: Recent[Path] = Recent(_FIELDS_REMEMBERED)
         self._waiting: dict[Path, None] = {}
         """What is to be sent at the next moment that allows it."""
+        self._began_as = config
+        self._began_with = voice
+        """What this session was first asked for."""
 
     # --- a session begins and ends --------------------------------------------------------------
 
@@ -164,6 +167,31 @@ class Setup:
         self._open = False
         self._waiting.clear()
         self._voice = self._wish
+
+    def successor(self, outbox: Outbox) -> Setup:
+        """Return the setup of a session that is prepared beside this one, by the connection of `outbox`."""
+        other = Setup(outbox, self.config, voice=self._wish, voices=self._voices)
+        other._offered = self._offered
+        return other
+
+    def take_over(self, other: Setup) -> None:
+        """The session that `other` prepared is the present one; what was changed meanwhile is told to it."""
+        self.effective, self.spoke, self._open = other.effective, False, True
+        self._whole_event, self._voice_event = other._whole_event, other._voice_event
+        self._field_events = other._field_events
+        self._waiting.clear()
+        for path in _FIELDS:
+            wanted, asked, taken = (read(config, path) for config in (self.config, other._began_as, other.config))
+            if wanted != asked:
+                self._waiting[path] = None
+            elif taken != asked:  # refused there, and put back
+                self.config = with_value(self.config, path, taken)
+        self._voice = other._voice
+        if self._wish == other._began_with:
+            self._wish = other._wish
+        elif self._wish != self._voice:
+            self._voice = self._wish
+            self._send_voice()
 
     # --- changes --------------------------------------------------------------------------------
 
@@ -224,6 +252,10 @@ class Setup:
             self._voice = voice
             if self._open:
                 self._send_voice()
+
+    def keep_voice(self) -> None:
+        """No session with the voice that is wanted can be had: the present one stays."""
+        self._wish = self._voice
 
     @property
     def voice_waits(self) -> bool:

@@ -7,6 +7,9 @@ turn will see them (the guide's function calling). What has a side effect waits 
 output as well, and so is a tool that never answers. After `MAX_ROUNDS` rounds in one turn the model has to answer
 without tools. A session whose `tool_choice` forces a call must not force another one by the follow-up.
 
+A call outlives the session that made it: its output is given to the next one together with the call, and answered
+there, if the turn is still the present one. What was asked of the server alone (approvals) is lost with it.
+
 Calls that the server makes itself (MCP) are only shown; what they need is the user's yes to an approval request.
 """
 
@@ -60,6 +63,8 @@ class _Call:
     """For the user's yes."""
     serial: int = 0
     """Of the timer that ends it."""
+    known: bool = True
+    """The present session has the call."""
 
 
 @dataclass(slots=True)
@@ -89,14 +94,14 @@ class ToolCalls:
         self._forced = forced
         self._offers: dict[str, ToolOffer] = {}
         self._trusted: dict[str, None] = {}
+        """Those that need not ask, by name; of a server's own tools, `server/tool`."""
+        self._approved: tuple[str, ...] = ()
+        """Of these, the servers' own ones that the settings know."""
         self._rounds: list[_Round] = []
         self._calls: dict[str, _Call] = {}
         self._approvals: dict[str, Item] = {}
         self._answered: Recent[None] = Recent(limits.MAX_REMEMBERED)
         """Calls and approvals that have their answer: none gets a second one."""
-        """Those that need not ask, by name; of a server's own tools, `server/tool`."""
-        self._approved: tuple[str, ...] = ()
-        """Of these, the servers' own ones that the settings know."""
         self._pictures = 0
         self._judged = 0
         self._turn = 0
@@ -105,6 +110,10 @@ class ToolCalls:
         self._rounds_in_turn = 0
         self._next = ResponseParams()
         """What to ask for if no response follows an approval by itself."""
+        self._open = True
+        """Whether there is a session to tell."""
+        self._owed: ResponseParams | None = None
+        """The response that is to follow in the next session."""
 
     @property
     def pending(self) -> bool:
@@ -123,19 +132,20 @@ class ToolCalls:
             old, new = before.get(name), self._offers.get(name)
             if new is not None and (old is None or old.tool != new.tool or (new.asks and not old.asks)):
                 del self._trusted[name]
+        for name in set(self._approved) - set(approved):
+            self._trusted.pop(name, None)
+        self._trusted.update(dict.fromkeys(approved))
+        self._approved = approved
 
     def turn_begins(self) -> None:
         """The user began a turn: what runs may finish, but is not answered for itself any more."""
         self._turn += 1
         self._rounds_in_turn = 0
+        self._owed = None
         self._outbox.stop_waiting(Timer.APPROVED)
 
     def response_begins(self) -> None:
         """A response is born in the present turn."""
-        for name in set(self._approved) - set(approved):
-            self._trusted.pop(name, None)
-        self._trusted.update(dict.fromkeys(approved))
-        self._approved = approved
         self._turn_of_active = self._turn
         self._outbox.stop_waiting(Timer.APPROVED)
 
@@ -267,19 +277,30 @@ class ToolCalls:
         self._answered[result.call_id] = None
         output = result.output[: limits.MAX_OUTPUT_CHARS]
         self._mark(call.item, waiting=False, result=replace(result, output=output))
-        named = output_id(call.item.id) if call.item.id else UNSET
-        item = function_call_output(result.call_id, output, named)
-        self._outbox.send(ConversationItemCreate(item=item))
+        if self._open:
+            self._give(call, output)
         if result.images:
             self._show_pictures(result)
         self._settle(result.call_id)
+
+    def _give(self, call: _Call, output: str) -> None:
+        """Send an output; a session that did not make the call is given that before it."""
+        item, call_id = call.item, str(call.item.call_id)
+        if not call.known:
+            made = Item(
+                id=item.id, type="function_call", call_id=call_id, name=item.name, arguments=item.arguments or "{}"
+            )
+            self._outbox.send(ConversationItemCreate(item=made))
+        named = output_id(item.id) if item.id else UNSET
+        self._outbox.send(ConversationItemCreate(item=function_call_output(call_id, output, named)))
 
     def _show_pictures(self, result: ToolFinished) -> None:
         """An output is text only: what there is to see is a message of its own."""
         self._pictures += 1
         item_id = f"seen_{self._pictures}_{result.call_id}"[:MAX_OWN_ID]
         self._transcript.show(Entry(item_id, Role.USER, "", EntryStatus.COMPLETED, images=result.images))
-        self._outbox.send(ConversationItemCreate(item=user_message(item_id, "", result.images)))
+        if self._open:
+            self._outbox.send(ConversationItemCreate(item=user_message(item_id, "", result.images)))
 
     def overdue(self, serial: int) -> None:
         """A tool has not answered: its output is that."""
@@ -303,7 +324,9 @@ class ToolCalls:
             if round_.turn != self._turn or round_.silent:
                 continue
             self._next = self._follow_up(round_)
-            if round_.approves:
+            if not self._open:
+                self._owed = self._next
+            elif round_.approves:
                 self._outbox.wake_after(SELF_STARTED_WITHIN_MS, Timer.APPROVED)
             else:
                 self._responses.request(self._next)
@@ -316,21 +339,45 @@ class ToolCalls:
             choice = "auto"
         return ResponseParams(tool_choice=choice, output_modalities=round_.modalities)
 
-    def lose(self) -> None:
-        """The connection is gone: nobody waits for what still runs."""
-        for call_id, call in self._calls.items():
-            self._outbox.do(WithdrawConsent(call_id) if call.waiting else CancelTool(call_id))
-            if call.item.id:
-                self._mark(call.item, waiting=False)
-                remark = "The connection was lost before its result could be told."
-                self._transcript.change(call.item.id, status=EntryStatus.INTERRUPTED, remark=remark)
+    def owns(self, call_id: str) -> bool:
+        """Whether a call is under way, or waits for the user's yes."""
+        return call_id in self._calls
+
+    def lose_session(self) -> None:
+        """The session is gone. What runs may finish, and is told to the next one."""
+        self._open = False
+        for call in self._calls.values():
+            call.known = False
         for call_id in self._approvals:
             self._outbox.do(WithdrawConsent(call_id))
-        self._calls.clear()
-        self._rounds.clear()
+            for round_ in self._rounds:
+                round_.open.discard(call_id)
+        self._rounds = [round_ for round_ in self._rounds if round_.open]
         self._approvals.clear()
         self._answered.clear()
+        self._turn_of_active = None
         self._outbox.stop_waiting(Timer.APPROVED)
+
+    def begin_session(self) -> ResponseParams | None:
+        """There is another session, which knows what was answered; return the response that is to follow in it."""
+        self._open = True
+        owed, self._owed = self._owed, None
+        return owed
+
+    def give_up(self) -> None:
+        """There will be no session for now: what still comes of the calls is shown, and not answered for itself."""
+        self._owed = None
+        for round_ in self._rounds:
+            round_.turn = None
+
+    def lose(self) -> None:
+        """The conversation is over: nobody waits for what still runs."""
+        for call_id, call in self._calls.items():
+            self._outbox.do(WithdrawConsent(call_id) if call.waiting else CancelTool(call_id))
+        self._calls.clear()
+        self._rounds.clear()
+        self._owed = None
+        self.lose_session()
 
     def forget(self, item_id: str) -> None:
         """The user takes a call out of the context: it is not run, or not waited for."""

@@ -44,6 +44,14 @@ class UserWords:
         """Those of them of which words came since their timer began."""
         self._failures = 0
 
+    @property
+    def awaited(self) -> bool:
+        """Whether the words of a turn are still to come."""
+        return any(
+            entry is not None and entry.status is EntryStatus.IN_PROGRESS
+            for entry in map(self._transcript.get, self._awaited.values())
+        )
+
     def committed(self, item_id: str, previous: str | None) -> None:
         """Take `input_audio_buffer.committed`: a turn whose words are still to come."""
         self._transcript.place(item_id, previous)

@@ -20,8 +20,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop_app.conversation.effects import ConnectionInfo, Link
+from desktop_app.conversation.effects import ConnectionInfo, Link, Retry
 from desktop_app.protocol.events import RateLimit
+from desktop_app.ui.cards import flow_of
+from desktop_app.ui.countdown import Countdown
 from desktop_app.ui.labels import breakable
 from desktop_app.ui.theme import GRID, KEY_REASONS, Theme
 
@@ -72,6 +74,7 @@ class ConnectionPanel(QFrame):
     """A panel that pops up under the line, and goes with the next click elsewhere or with Esc."""
 
     reconnect_asked = Signal()
+    retry_stopped = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget, now: Callable[[], float] = time) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
@@ -93,14 +96,20 @@ class ConnectionPanel(QFrame):
         self._copy.clicked.connect(self._copy_id)
         self._reconnect = _button("Reconnect")
         self._reconnect.clicked.connect(self._ask_reconnect)
+        self._stop = _button("Stop trying")
+        self._stop.clicked.connect(self._ask_stop)
+        self._retry = _label("")
+        self._countdown = Countdown(self)
+        self._countdown.changed.connect(self._fill_if_visible)
         column = QVBoxLayout(self)
         px = theme.px
         column.setContentsMargins(px(4 * GRID), px(4 * GRID), px(4 * GRID), px(4 * GRID))
         column.setSpacing(px(2 * GRID))
         column.addWidget(self._state)
+        column.addWidget(self._retry)
         column.addLayout(self._facts)
         column.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self._reconnect, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(flow_of((self._reconnect, self._stop), px(2 * GRID)))
         self._tick = QTimer(self)
         self._tick.setInterval(1_000)
         self._tick.timeout.connect(self._fill)
@@ -113,6 +122,11 @@ class ConnectionPanel(QFrame):
     def show_link(self, link: Link, endpoint: str) -> None:
         """Show whether there is a connection, and to whom."""
         self._link, self._endpoint = link, endpoint
+        self._fill_if_visible()
+
+    def show_retry(self, retry: Retry | None) -> None:
+        """Count down to the next attempt, while one is planned."""
+        self._countdown.begin(retry)
         self._fill_if_visible()
 
     def pop_up(self, below: QWidget) -> None:
@@ -161,7 +175,12 @@ class ConnectionPanel(QFrame):
         for limit in self._info.limits:
             self._add_limit(limit)
         self._copy.setVisible(bool(self._info.session_id))
+        planned = bool(self._countdown.words)
+        self._retry.setText(self._countdown.words)
+        self._retry.setVisible(planned)
+        self._reconnect.setText("Try now" if planned else "Reconnect")
         self._reconnect.setVisible(self._link is not Link.ONLINE)
+        self._stop.setVisible(planned)
         self._fit()
 
     def _fit(self) -> None:
@@ -200,6 +219,10 @@ class ConnectionPanel(QFrame):
         QGuiApplication.clipboard().setText(self._info.session_id)
         self._copy.setText("Copied")
         QTimer.singleShot(2_000, self, lambda: self._copy.setText("Copy the session's id"))
+
+    def _ask_stop(self) -> None:
+        self.hide()
+        self.retry_stopped.emit()
 
     def _ask_reconnect(self) -> None:
         self.hide()

@@ -148,7 +148,9 @@ class Story:
         now: Callable[[], float] | None = None,
     ) -> None:
         self.config = config
-        self.core = Conversation(config, voice=voice, voices=voices, jitter=lambda: 1.0, titles=lambda: titles, now=now)
+        self.core = Conversation(
+            config, voice=voice, voices=voices, jitter=lambda: 1.0, titles=lambda: titles, now=now
+        )
         self.effects: list[Effect] = []
         self.stopped_with: tuple[Heard, ...] = ()
         """What the speaker answers to `StopPlayback`."""
@@ -167,8 +169,8 @@ class Story:
         self.effects += effects
         return effects
 
-    def says(self, *frames: str | Mapping[str, object] | ServerEvent) -> list[Effect]:
-        """Take events from the server, as they stand on the wire."""
+    def says(self, *frames: str | Mapping[str, object] | ServerEvent, by_next: bool = False) -> list[Effect]:
+        """Take events from the server, as they stand on the wire; `by_next`: from that of the next session."""
         effects = []
         for frame in frames:
             if isinstance(frame, str | Mapping):
@@ -176,8 +178,13 @@ class Story:
                 event = codec.decode_server_event(text)
             else:
                 event = frame
-            effects += self.happens(Received(event))
+            effects += self.happens(Received(event, by_next=by_next))
         return effects
+
+    def succeeds(self, config: SessionConfig | None = None) -> list[Effect]:
+        """The next session is opened, and takes the configuration as it is; return what came of it."""
+        confirmed = updated(config) if config is not None else SESSION_UPDATED
+        return self.says(SESSION_CREATED, confirmed, by_next=True)
 
     def online(self) -> Story:
         """Connect; the server takes the configuration as it is."""

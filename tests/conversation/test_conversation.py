@@ -9,6 +9,7 @@ import pytest
 from desktop_app.conversation.effects import (
     CloseMic,
     Connect,
+    ConnectNext,
     Disconnect,
     EndPart,
     EntryAction,
@@ -18,6 +19,7 @@ from desktop_app.conversation.effects import (
     OpenMic,
     Play,
     Send,
+    SendNext,
     ShowNotice,
     ShowSession,
     StopPlayback,
@@ -71,6 +73,7 @@ from tests.conversation.story import (
     error,
     names,
     notices,
+    of,
     pcm,
     sent,
     transcribed,
@@ -321,12 +324,12 @@ def test_no_microphone_leaves_typing_possible() -> None:
     assert names(effects) == ["conversation.item.create", "response.create"]
 
 
-def test_a_connection_lost_while_talking_ends_the_talk_with_a_word() -> None:
+def test_a_connection_lost_for_good_while_talking_ends_the_talk_and_gives_it_back() -> None:
     story = Story().online()
     story.happens(TalkPressed(), MicStarted(), MicBlock(pcm(800)))
-    effects = story.happens(Disconnected(close_code=1006))
+    effects = story.happens(Disconnected(close_code=3000))
     assert CloseMic() in effects
-    assert any("speaking" in notice.text for notice in notices(effects))
+    assert [len(given.recordings[0].pcm) for given in of(GiveBackText, effects)] == [len(pcm(800))]
     assert sent(story.happens(MicBlock(pcm(20)), MicClosed(), TalkReleased())) == []
     assert story.turn() is Turn.IDLE
 
@@ -764,9 +767,9 @@ def test_another_voice_after_the_first_audio_goes_on_in_a_new_session() -> None:
     story = Story().speaking()
     story.says(transcribed("item_U1", "Who are you?"), audio_done(), done())
     assert Connect() not in story.happens(VoiceChosen("max")), "the answer is heard to its end"
-    assert Connect() in story.happens(PlaybackFinished(PART))
-    effects = story.says(SESSION_CREATED) + story.says(SESSION_UPDATED)
-    voices = [e.session.voice for e in sent(effects) if isinstance(e, SessionUpdate)]
+    assert ConnectNext() in story.happens(PlaybackFinished(PART))
+    effects = story.succeeds()
+    voices = [e.event.session.voice for e in of(SendNext, effects) if isinstance(e.event, SessionUpdate)]
     assert voices[-1] == "max"
     replayed = [e.item.words for e in sent(effects) if isinstance(e, ConversationItemCreate)]
     assert replayed == ["Who are you?", "Hello there."]

@@ -35,7 +35,7 @@ SCRIPTS = """
 16 a voice that is refused                conversation/test_settings_live::test_a_refused_voice_leaves_the_other_settings_applied
 17 a key that is refused                  conversation/test_conversation::test_a_rejected_key_is_not_tried_again
 18 1006 in mid-answer                     conversation/test_past::test_a_connection_lost_in_mid_answer_comes_back_with_what_was_said
-19 a session that expires                 conversation/test_past::test_a_session_that_expires_is_renewed_in_time_at_a_quiet_moment
+19 a session that expires                 conversation/test_sessions::test_a_session_that_expires_is_followed_by_one_that_is_ready_before
 20 a server of the beta interface         protocol/test_dialects::test_a_conversation_with_a_beta_server
 21 a server like xAI's                    protocol/test_dialects::test_a_conversation_with_an_xai_like_server
 22 the end of A after the birth of B      conversation/test_conversation::test_the_end_of_a_cancelled_response_after_the_birth_of_the_next_leaves_that_one_active
@@ -76,7 +76,7 @@ TRAPS = """
 22 much text makes it write               conversation/test_settings_live::test_after_a_replay_the_first_answer_is_wanted_expressly_as_the_session_gives_it
 23 words after the answer                 conversation/test_conversation::test_the_users_words_come_late_and_stand_first
 24 the assistant hears itself             - the sound engine's
-25 dead after sixty minutes               conversation/test_past::test_a_session_that_expires_is_renewed_in_time_at_a_quiet_moment
+25 dead after sixty minutes               conversation/test_sessions::test_a_session_that_expires_is_followed_by_one_that_is_ready_before
 26 a blocked loop looks like a dead peer  test_transport::test_a_flood_leaves_the_loop_its_turns
 27 the wrong content type for the role    conversation/test_past::test_nothing_spoken_is_replayed_as_audio_and_nothing_of_the_servers_own
 28 ids that are too long                  conversation/test_past::test_a_call_is_forgotten_together_with_its_output

@@ -7,7 +7,7 @@ import pytest
 
 from desktop_app.conversation.effects import (
     CloseMic,
-    Connect,
+    ConnectNext,
     EntryStatus,
     Link,
     OpenMic,
@@ -458,9 +458,10 @@ def test_a_mode_switched_while_the_key_is_held_waits_for_its_end() -> None:
 def test_a_renewal_waits_for_the_users_turn_to_end() -> None:
     story = listening()
     story.says(speech_started())
-    assert Connect() not in story.happens(RenewalAsked())
-    story.says({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 900, "item_id": "item_U1"})
-    assert story.link() is Link.CONNECTING
+    assert ConnectNext() not in story.happens(RenewalAsked())
+    effects = story.says({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 900, "item_id": "item_U1"})
+    assert ConnectNext() in effects
+    assert story.link() is Link.ONLINE
 
 
 def test_no_speaker_in_hands_free_leaves_the_microphone_open() -> None:

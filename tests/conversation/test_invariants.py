@@ -150,7 +150,9 @@ class World(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.core = Conversation(CONFIG, voice="heart", voices=("heart", "max"), jitter=lambda: 0.5, titles=lambda: True)
+        self.core = Conversation(
+            CONFIG, voice="heart", voices=("heart", "max"), jitter=lambda: 0.5, titles=lambda: True
+        )
         self.rows: list[str] = []
         """The transcript, as a window has it."""
         self.timers: list[WakeAfter] = []

@@ -12,9 +12,12 @@ from msgspec import UNSET
 from desktop_app.conversation import setup
 from desktop_app.conversation.effects import (
     Connect,
+    ConnectNext,
     Effect,
     Link,
+    SendNext,
     ShowSession,
+    SwitchOver,
     Turn,
 )
 from desktop_app.conversation.inputs import (
@@ -335,10 +338,12 @@ def test_a_voice_chosen_and_unchosen_takes_no_new_session() -> None:
 
 def test_a_voice_chosen_twice_takes_one_new_session() -> None:
     story = Story().speaking()
-    story.says(audio_done(), done())
+    story.says(transcribed("item_U1", "Who are you?"), audio_done(), done())
     story.happens(VoiceChosen("max"), PlaybackFinished(PART), VoiceChosen("max"))
-    assert story.effects.count(Connect()) == 2, "the first one and the new one"
-    assert updates(story.says(SESSION_CREATED))[-1].voice == "max"
+    effects = story.succeeds()
+    voices = [e.event.session.voice for e in of(SendNext, effects) if isinstance(e.event, SessionUpdate)]
+    assert voices[-1] == "max"
+    assert story.effects.count(ConnectNext()) == story.effects.count(SwitchOver()) == 1
 
 
 def test_a_voice_chosen_while_offline_is_the_next_sessions() -> None:
@@ -356,14 +361,14 @@ def test_a_renewal_waits_for_a_moment_at_which_nothing_is_said(talking: bool) ->
     else:
         story.talks()
         story.answers()
-    assert Connect() not in story.happens(RenewalAsked())
+    assert ConnectNext() not in story.happens(RenewalAsked())
     if talking:
         effects = story.happens(TalkReleased(), MicClosed())
         assert "response.create" in names(effects)
         story.answers()
     story.says(audio_done(), done())
-    assert Connect() in story.happens(PlaybackFinished(PART))
-    assert story.link() is Link.CONNECTING
+    assert ConnectNext() in story.happens(PlaybackFinished(PART))
+    assert story.link() is Link.ONLINE
 
 
 def test_a_renewal_goes_on_with_the_same_conversation_and_says_nothing_twice() -> None:
@@ -371,7 +376,7 @@ def test_a_renewal_goes_on_with_the_same_conversation_and_says_nothing_twice() -
     story.says(transcribed("item_U1", "Who are you?"), audio_done(), done())
     story.happens(PlaybackFinished(PART), RenewalAsked())
     before = story.entries
-    effects = story.says(SESSION_CREATED, SESSION_UPDATED)
+    effects = story.succeeds()
     assert names(effects)[-2:] == ["conversation.item.create"] * 2
     assert "response.create" not in names(effects), "replaying starts no answer"
     assert story.entries == before
@@ -383,7 +388,7 @@ def test_after_a_replay_the_first_answer_is_wanted_expressly_as_the_session_give
     story = Story(msgspec.structs.replace(CONFIG, output_modalities=["audio"])).speaking()
     story.says(transcribed("item_U1", "Who are you?"), audio_done(), done())
     story.happens(PlaybackFinished(PART), RenewalAsked())
-    story.says(SESSION_CREATED, updated(story.config))
+    story.succeeds(story.config)
     creates = [create.response for create in events_of(ResponseCreate, story.talks(item="item_U2"))]
     assert [create.output_modalities for create in creates if create] == [["audio"]]
     story.says(story.born("resp_2"), done("resp_2", items=()))

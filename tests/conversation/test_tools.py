@@ -20,6 +20,7 @@ from desktop_app.conversation.effects import (
     WithdrawConsent,
 )
 from desktop_app.conversation.inputs import (
+    ConnectAsked,
     ConsentGiven,
     Disconnected,
     ForgetAsked,
@@ -39,6 +40,8 @@ from tests.conversation.story import (
     CONFIG,
     HANDS_FREE,
     PART,
+    SESSION_CREATED,
+    SESSION_UPDATED,
     R,
     Story,
     added,
@@ -52,6 +55,7 @@ from tests.conversation.story import (
     names,
     notices,
     of,
+    sent,
     speech_started,
     waits,
     woken,
@@ -411,13 +415,59 @@ def test_always_is_for_this_tool_as_it_is() -> None:
 # --- the end of a session -----------------------------------------------------------------------
 
 
-def test_a_lost_connection_ends_calls_and_questions() -> None:
+def back(story: Story) -> list[Effect]:
+    """Come back after a lost connection."""
+    return story.happens(ConnectAsked()) + story.says(SESSION_CREATED, SESSION_UPDATED)
+
+
+def given(effects: Sequence[Effect]) -> list[object]:
+    """Return what of calls and outputs is sent, by type and call."""
+    items = [event.item for event in events_of(ConversationItemCreate, effects)]
+    return [(item.type, item.call_id) for item in items if item.call_id]
+
+
+PAIR = [("function_call", "call_slow"), ("function_call_output", "call_slow")]
+
+
+def test_a_call_that_ends_while_there_is_no_connection_is_told_with_the_replay_and_answered_once() -> None:
     story = Story().offers("slow").online()
     story.talks()
     story.calls("slow")
-    effects = story.happens(Disconnected(close_code=1006))
-    assert CancelTool("call_slow") in effects
-    assert "lost" in story.shown()[-1].remark
+    assert not of(CancelTool, story.happens(Disconnected(close_code=1006)))
+    assert sent(story.ran("call_slow", "12:00")) == []
+    effects = back(story)
+    assert given(effects) == PAIR
+    assert names(effects).count("response.create") == 1
+    assert story.ran("call_slow", "12:00") == []
+
+
+def test_a_call_that_ends_in_the_session_after_its_own_is_told_together_with_it() -> None:
+    story = Story().offers("slow").online()
+    story.talks()
+    story.calls("slow")
+    story.happens(Disconnected(close_code=1006))
+    assert given(back(story)) == []
+    effects = story.ran("call_slow", "12:00")
+    assert given(effects) == PAIR
+    assert names(effects)[-1] == "response.create"
+
+
+def test_a_call_that_ends_after_all_attempts_failed_is_told_and_not_answered_by_itself() -> None:
+    story = Story().offers("slow").online()
+    story.talks()
+    story.calls("slow")
+    story.happens(Disconnected(close_code=3000))
+    story.ran("call_slow", "12:00")
+    effects = back(story)
+    assert given(effects) == PAIR
+    assert "response.create" not in names(effects)
+
+
+def test_a_new_conversation_ends_calls_and_questions() -> None:
+    story = Story().offers("slow").online()
+    story.talks()
+    story.calls("slow")
+    assert CancelTool("call_slow") in story.happens(NewConversationAsked())
     assert story.ran("call_slow") == []
     story = Story().offers("open_page", asks=True).online()
     story.talks()
@@ -536,22 +586,6 @@ def test_always_for_a_servers_tool_approves_without_asking() -> None:
     assert of(AskConsent, story.says(ended([approval("c", "delete_all")], response="resp_3"))), "another tool"
 
 
-def test_an_approval_after_the_user_went_on_is_not_followed_up() -> None:
-    story = Story(HANDS_FREE).online()
-    story.hears()
-    story.says(created(), ended([approval()]))
-    effects = story.happens(ConsentGiven("mcpr_55", allowed=True))
-    story.says(speech_started("item_U2"))
-    assert names(story.happens(woken(effects, Timer.APPROVED))) == []
-
-
-def test_a_refused_answer_after_tools_is_told() -> None:
-    story = asking("clock")
-    story.calls("clock")
-    create = events_of(ResponseCreate, story.ran("call_clock"))[0]
-    effects = story.says(error("invalid_value", "too much", event_id=str(create.event_id)))
-    assert notices(effects)
-    assert story.turn() is Turn.IDLE
 def test_an_approval_that_is_kept_needs_no_question_until_it_is_taken_back() -> None:
     story = asking()
     story.happens(ToolsOffered((), approved=("docs/search",)))
@@ -573,3 +607,19 @@ def test_an_always_that_is_taken_back_asks_again() -> None:
     assert of(AskConsent, story.calls("open_page:c", response="resp_3"))
 
 
+def test_an_approval_after_the_user_went_on_is_not_followed_up() -> None:
+    story = Story(HANDS_FREE).online()
+    story.hears()
+    story.says(created(), ended([approval()]))
+    effects = story.happens(ConsentGiven("mcpr_55", allowed=True))
+    story.says(speech_started("item_U2"))
+    assert names(story.happens(woken(effects, Timer.APPROVED))) == []
+
+
+def test_a_refused_answer_after_tools_is_told() -> None:
+    story = asking("clock")
+    story.calls("clock")
+    create = events_of(ResponseCreate, story.ran("call_clock"))[0]
+    effects = story.says(error("invalid_value", "too much", event_id=str(create.event_id)))
+    assert notices(effects)
+    assert story.turn() is Turn.IDLE
