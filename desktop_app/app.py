@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from desktop_app.audio.watching import list_devices
 
         return list_devices()
+    if options.list_devices:
+        from desktop_app.audio.watching import list_devices
+
+        return list_devices()
     environment = Environment(os.environ, Redaction())
     _log_to_the_terminal(options.log_level, environment.redaction)
     if options.serve_local:

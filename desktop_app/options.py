@@ -27,6 +27,8 @@ class Options:
     log_level: str = "warning"
     run_tool_file: bool = False
     """Be the process of one of the user's tool files: the program starts itself so."""
+    list_devices: bool = False
+    """Be the process that looks for sound devices, likewise."""
 
 
 _ENVIRONMENT = """\
@@ -76,6 +78,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         "--log-level", choices=LEVELS, default="warning", help="how much is told on the terminal (default: warning)"
     )
     add("--run-tool-file", action="store_true", help=argparse.SUPPRESS)
+    add("--list-devices", action="store_true", help=argparse.SUPPRESS)
     add("--version", action="version", version=f"Parley {__version__}")
     options = Options(**vars(parser.parse_args(arguments)))
     if options.port and not options.serve_local:

@@ -36,6 +36,7 @@ from desktop_app.books import Books
 from desktop_app.conversation import inputs
 from desktop_app.conversation.conversation import Conversation
 from desktop_app.conversation.effects import CountUsage, Entry, EntryAction
+from desktop_app.devices import SoundDevices
 from desktop_app.endpoints import Choice, Endpoint
 from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity, ToolError
 from desktop_app.history.history import History
@@ -176,6 +177,15 @@ class Program:
             budget_usd=settings.costs.budget_usd,
             billed=not choice.local,
         )
+        self._devices = SoundDevices(
+            self._speaker,
+            self._microphone,
+            window.settings,
+            {
+                "audio.input_device": options.input_device or audio.input_device,
+                "audio.output_device": options.output_device or audio.output_device,
+            },
+        )
         self._preferences = Preferences(
             file,
             settings,
@@ -235,6 +245,7 @@ class Program:
         # Importing PortAudio takes 0.2 s: now, rather than when the first word is spoken.
         self._speaker.prepare()
         self._microphone.prepare()
+        self._devices.open()
 
     async def close(self) -> None:
         """Close everything, in order; what fails to close does not keep the rest open."""
@@ -253,6 +264,7 @@ class Program:
             closing.push_async_callback(self._transport.close)
             closing.callback(self._speaker.close)
             closing.callback(self._microphone.shutdown)
+            closing.callback(self._devices.close)
 
     def _can_name_conversations(self) -> bool:
         """Whether the endpoint can answer beside the conversation, and find a title."""
@@ -375,6 +387,10 @@ class Program:
                 self._begin_again()
             case "connection.model":
                 self._handle(inputs.RenewalAsked())
+            case "audio.input_device":
+                self._devices.choose(name, self._preferences.settings.audio.input_device)
+            case "audio.output_device":
+                self._devices.choose(name, self._preferences.settings.audio.output_device)
             case "local.chat_url" | "local.chat_model":
                 start_task(self._restart_local(), name="another brain")
 

@@ -126,19 +126,17 @@ class AudioSettings:
         "",
         section=SOUND,
         label="Microphone",
-        help="By name or a part of it; empty: the system's default.",
+        help="While it is not connected, the system's default takes its place.",
         typed=True,
         choices=(("", "The system's default"),),
-        applies=Applies.NEXT_START,
     )
     output_device: str = declare(
         "",
         section=SOUND,
         label="Speaker",
-        help="By name or a part of it; empty: the system's default.",
+        help="While it is not connected, the system's default takes its place.",
         typed=True,
         choices=(("", "The system's default"),),
-        applies=Applies.NEXT_START,
     )
     keep_microphone_warm: bool = declare(
         False,

@@ -11,7 +11,7 @@ import pytest
 import desktop_app
 from desktop_app.options import Options, parse
 
-FOR_ITSELF = {"run_tool_file"}
+FOR_ITSELF = {"run_tool_file", "list_devices"}
 """What the program says only to itself."""
 
 

@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -26,6 +26,9 @@ ALSA_PLUMBING = re.compile(
     r"|speexrate|speex|upmix|vdownmix|jack|oss|pulse|pipewire)\d*(:.*)?"
 )
 """ALSA's names for ways to a device rather than devices."""
+
+ALSA_PLACE = re.compile(r" \(hw:\d+,\d+\)$")
+"""What ALSA's names end with: of use to nobody but ALSA."""
 
 NO_SOURCE = 0xFFFFFFFF
 """PulseAudio's «no index»: a source with it monitors no sink."""
@@ -71,6 +74,19 @@ class Devices:
     def of(self, direction: Direction) -> tuple[Device, ...]:
         """Return the devices of a direction."""
         return self.inputs if direction is Direction.INPUT else self.outputs
+
+    def joined_by(self, others: Iterable[Device]) -> Devices:
+        """Return these and, of the others, those that PortAudio lists itself and that are missing here."""
+
+        def of(direction: Direction) -> tuple[Device, ...]:
+            there = {device.name: device for device in self.of(direction)}
+            for other in others:
+                if other.direction is direction and isinstance(other.index, int):
+                    there.setdefault(other.name, other)
+            return tuple(there.values())
+
+        others = list(others)
+        return replace(self, inputs=of(Direction.INPUT), outputs=of(Direction.OUTPUT))
 
 
 def find_device(devices: Devices, direction: Direction, name: str | None) -> Device:
@@ -119,7 +135,7 @@ def portaudio_devices(listed: Sequence[Mapping[str, Any]], apis: Sequence[Mappin
     def of(direction: Direction) -> tuple[Device, ...]:
         default = apis[api][f"default_{direction.value}_device"]
         found = [device for device in real if device[f"max_{direction.value}_channels"] > 0]
-        names = unique_names(str(device["name"]) for device in found)
+        names = unique_names(ALSA_PLACE.sub("", str(device["name"])) for device in found)
         return tuple(
             Device(name, direction, is_default=device["index"] == default, index=device["index"])
             for name, device in zip(names, found, strict=True)
@@ -168,8 +184,16 @@ ENVIRONMENT = threading.Lock()
 variable that is read while another is set may be read from freed memory."""
 
 
+def pulse_failures() -> tuple[type[Exception], ...]:
+    """Return what is raised where the sound server does not answer, or no longer."""
+    import pulsectl
+    from pulsectl._pulsectl import LibPulse
+
+    return (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallError, OSError)
+
+
 def connected_pulse() -> Any:
-    """Return a connection to the sound server, a `pulsectl.Pulse` to be closed; raises PulseError or OSError."""
+    """Return a connection to the sound server, a `pulsectl.Pulse` to be closed; raises `pulse_failures`."""
     import pulsectl
 
     with ENVIRONMENT:
@@ -185,12 +209,10 @@ def connected_pulse() -> Any:
 
 def pulse_devices() -> Devices | None:
     """Return the sound server's sinks and sources, or None if it does not answer."""
-    import pulsectl
-
     try:
         with connected_pulse() as pulse:
             return devices_of(pulse)
-    except (pulsectl.PulseError, OSError):
+    except pulse_failures():
         return None
 
 

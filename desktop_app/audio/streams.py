@@ -114,8 +114,13 @@ class PortAudioStream:
     """A `sounddevice` raw stream that tells being stopped from being lost."""
 
     def __init__(
-        self, opened_as: Format, lost: Callable[[], None], forget: Callable[[PortAudioStream], None]
+        self,
+        device: Device,
+        opened_as: Format,
+        lost: Callable[[], None],
+        forget: Callable[[PortAudioStream], None],
     ) -> None:
+        self.device = device
         self.format = opened_as
         self.latency_s = 0.0
         self.underflows = 0
@@ -182,9 +187,15 @@ class SoundSystem:
         self._open: set[PortAudioStream] = set()
         self._devices: Devices | None = None
 
-    def learn(self, devices: Devices | None) -> None:
-        """Take over what somebody who follows the system says there is; None: nobody follows it any more."""
+    def learn(self, devices: Devices | None) -> Devices:
+        """Take over what somebody who follows the system says there is, and return it with what we hold ourselves.
+
+        None: nobody follows it any more. ALSA, without a sound server, hides a device that is open from others.
+        """
+        if devices is not None and sys.platform == "linux" and not devices.moves_streams:
+            devices = devices.joined_by(stream.device for stream in self._open if stream.running)
         self._devices = devices
+        return devices if devices is not None else Devices()
 
     @property
     def has_server(self) -> bool:
@@ -253,7 +264,7 @@ class SoundSystem:
         device = self._device(direction, name)
         refusal: Exception | None = None
         for wanted in self._formats(direction, device):
-            stream = PortAudioStream(wanted, lost, self._open.discard)
+            stream = PortAudioStream(device, wanted, lost, self._open.discard)
             try:
                 with _environment(device.environment):
                     raw = make(

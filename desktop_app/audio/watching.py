@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from desktop_app.audio.devices import Device, Devices, Direction, connected_pulse, devices_of
+from desktop_app.audio.devices import Device, Devices, Direction, connected_pulse, devices_of, pulse_failures
 from desktop_app.audio.handover import Handover
 
 RETRY_S = 0.5
@@ -93,13 +93,11 @@ class ServerWatcher:
 
     def run(self, tell: Tell) -> None:
         """See Watcher."""
-        import pulsectl
-
         while not self._ending.is_set():
             try:
                 with connected_pulse() as pulse:
                     self._listen(pulse, tell)
-            except (pulsectl.PulseError, OSError):
+            except pulse_failures():
                 if not self._ending.is_set():
                     tell(Devices())
             self._ending.wait(RETRY_S)
@@ -114,14 +112,21 @@ class ServerWatcher:
     def _listen(self, pulse: Any, tell: Tell) -> None:
         import pulsectl
 
+        happened = False
+
         def changed(_event: object) -> None:
+            nonlocal happened
+            happened = True
             raise pulsectl.PulseLoopStop
 
         pulse.event_mask_set("sink", "source", "server")
         pulse.event_callback_set(changed)
         try:
             while not self._ending.is_set():
+                happened = False
                 tell(devices_of(pulse))
+                if happened:  # while they were listed: nobody stops to listen for that any more
+                    continue
                 with self._lock:
                     self._listening = pulse
                 pulse.event_listen()

@@ -159,6 +159,7 @@ class ChoiceControl(Control):
         super().__init__()
         self._typed = typed
         self._value = ""
+        self._choices: tuple[tuple[str, str], ...] = ()
         self._box = ChoiceBox(theme)
         self._box.setEditable(typed)
         self._box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -175,11 +176,19 @@ class ChoiceControl(Control):
         self.show_choices(choices)
 
     def show_choices(self, choices: Sequence[tuple[str, str]]) -> None:
-        """Offer these."""
+        """Offer these; what is just being typed stays."""
+        if tuple(choices) == self._choices:
+            return
+        self._choices = tuple(choices)
+        line = self._box.lineEdit()
+        typed = line.text() if line is not None and line.hasFocus() and line.isModified() else None
         self._box.clear()
         for value, words in choices:
             self._box.addItem(words, value)
         self.show_value(self._value)
+        if line is not None and typed is not None:
+            line.setText(typed)
+            line.setModified(True)
 
     def show_value(self, value: Any) -> None:
         """Show a value by its words, or itself."""

@@ -62,6 +62,7 @@ from desktop_app.ui.asides import Asides
 from desktop_app.ui.composer import Composer, has_attachment
 from desktop_app.ui.connection_panel import LINK_WORDS, ConnectionPanel, LinkButton
 from desktop_app.ui.consents import Consents
+from desktop_app.ui.device_menu import ChoiceMenu
 from desktop_app.ui.history_panel import HistoryPanel
 from desktop_app.ui.labels import ElidedLabel
 from desktop_app.ui.mode_switch import ModeSwitch
@@ -613,6 +614,8 @@ class MainWindow(QMainWindow):
         self._mute = self._menu.addAction("Mute the microphone")
         self._mute.setCheckable(True)
         self._mute.setShortcut(QKeySequence("Ctrl+M"))
+        for title, setting in (("Microphone", "audio.input_device"), ("Speaker", "audio.output_device")):
+            self._menu.addMenu(ChoiceMenu(title, setting, self.settings, self._menu))
         self._menu.addSeparator()
         self._spending = self._menu.addAction("")
         self._spending.setEnabled(False)

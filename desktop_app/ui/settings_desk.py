@@ -97,6 +97,14 @@ class SettingsDesk(QObject):
         if self._dialog is not None:
             self._dialog.show_choices(name, choices)
 
+    def choices(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Return what is offered for a setting: values and their words."""
+        return self._choices.get(name, ())
+
+    def value(self, name: str) -> Any:
+        """Return the value of a setting that is in force; None: it was not shown yet."""
+        return self._values.get(name)
+
     def show_endpoint(self, *, local: bool, reasons: bool) -> None:
         """Say what is talked to, and whether its model reasons: what means nothing there is hidden."""
         self._endpoint = (local, reasons)

@@ -174,12 +174,14 @@ class VirtualSound:
 
     # --- devices --------------------------------------------------------------------------------
 
-    def add_sink(self, name: str, *, rate_hz: int = 48_000, channels: int = 2) -> None:
+    def add_sink(
+        self, name: str, *, rate_hz: int = 48_000, channels: int = 2, sample_format: str = "s16le"
+    ) -> None:
         """Plug in a speaker; PortAudio sees it under its name when it looks again."""
         self._load(
             name,
             f"module-null-sink sink_name={name} norewinds=1 rate={rate_hz} channels={channels} "
-            f"format=s16le sink_properties=device.description={name}",
+            f"format={sample_format} sink_properties=device.description={name}",
         )
 
     def add_source(self, name: str) -> None:
