@@ -70,9 +70,14 @@ CREATE TABLE sound (
 INDEX = """
 CREATE VIRTUAL TABLE found USING fts5 (words, tokenize = 'ascii', prefix = '1 2 3', columnsize = 0);
 INSERT INTO found (found, rank) VALUES ('secure-delete', 1);
+CREATE VIRTUAL TABLE titled USING fts5 (words, tokenize = 'ascii', prefix = '1 2 3', columnsize = 0);
+INSERT INTO titled (titled, rank) VALUES ('secure-delete', 1);
 """
-"""What is searched, by `entry.id`: of text that is folded already (words.py). It keeps its own copy of it, so that
-what is taken out is what was put in, whatever has become of the rules of folding since."""
+"""What is searched: by `entry.id` what was said, by `conversation.number` titles and topics.
+
+It is text that is folded already (words.py), and a copy of it, so that what is taken out is what was put in,
+whatever has become of the rules of folding since.
+"""
 
 Step = Callable[[apsw.Connection], object]
 STEPS: tuple[Step, ...] = (lambda file: _all(file, _FIRST + INDEX),)

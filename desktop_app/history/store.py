@@ -11,8 +11,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, assert_never
@@ -27,6 +27,8 @@ from desktop_app.history.schema import STEPS, Step
 
 OPENING_CHARS = 120
 MAX_TITLE_CHARS = 200
+ENTRIES_FOR_ONE = 400
+"""So many entries of the index are written anew in the time that it takes to overwrite one in it."""
 _GAP = 2**20
 """Between the places of two entries, so that others can come between them."""
 _MOST_TITLES = 5
@@ -216,10 +218,13 @@ class Store:
     def delete(self, number: int) -> None:
         """Take a conversation off the disk: rows, index, free pages, log, and copies of earlier versions."""
         with self._file:
-            for (key,) in self._rows("SELECT id FROM entry WHERE conversation = ?", number):
+            keys = [key for (key,) in self._rows("SELECT id FROM entry WHERE conversation = ?", number)]
+            with self._index_made_anew(len(keys)):
+                for key in keys:
+                    self._run("DELETE FROM found WHERE rowid = ?", key)
+            for key in keys:
                 self._forget(key)
-            self._run("DELETE FROM found WHERE rowid = ?", -number)
-            self._run("DELETE FROM conversation WHERE number = ?", number)
+            self._drop(number)
             self._drop_pictures()
         if number == self._now.number:
             self._now = _Open(gone=self._now.gone | set(self._now.order))
@@ -303,8 +308,8 @@ class Store:
         self._forget(row.id)
         self._drop_pictures()
         if not self._now.rows:  # a conversation without an entry is none
-            self._run("DELETE FROM found WHERE rowid = -?", self._now.number)
-            self._run("DELETE FROM conversation WHERE number = ?", self._now.number)
+            assert self._now.number is not None
+            self._drop(self._now.number)
             self._now = _Open(title=self._now.title, topic=self._now.topic)
 
     def _end(self) -> None:
@@ -385,6 +390,11 @@ class Store:
         for table, column in (("found", "rowid"), ("shown", "entry"), ("sound", "entry"), ("entry", "id")):
             self._run(f"DELETE FROM {table} WHERE {column} = ?", key)
         self._wipe = True
+
+    def _drop(self, number: int) -> None:
+        """Delete what is left of a conversation without entries."""
+        self._run("DELETE FROM titled WHERE rowid = ?", number)
+        self._run("DELETE FROM conversation WHERE number = ?", number)
 
     def _show_pictures(self, key: int, images: tuple[str, ...], hashes: tuple[bytes, ...]) -> None:
         stored = self._rows("SELECT picture FROM shown WHERE entry = ? ORDER BY nth", key)
@@ -490,26 +500,45 @@ class Store:
         looked_for = words.terms(typed)
         if not looked_for:
             return []
-        asked = words.query(looked_for)
-        hits = []
-        for (key,) in self._rows(
-            "SELECT rowid FROM found WHERE found MATCH ? AND rowid < 0 ORDER BY rowid LIMIT ?",
-            asked, min(limit, _MOST_TITLES),
-        ):  # fmt: skip
-            if about := self._one("WHERE number = ?", -key):
-                hits.append(Hit(about, "", about.began_at, *words.snippet(_title(about), looked_for)))
-        known: dict[int, PastConversation] = {}
-        for number, item_id, at, content in self._rows(
-            "SELECT conversation, item_id, at, content FROM ("
-            " SELECT rowid AS key FROM found WHERE found MATCH ? AND rowid > 0 ORDER BY rowid DESC LIMIT ?"
-            ") JOIN entry ON id = key ORDER BY key DESC",
-            asked, limit - len(hits),
-        ):  # fmt: skip
-            about = known.get(number) or self._one("WHERE number = ?", number)
-            if about and (entry := _decoded(content)):
-                known[number] = about
+        hits: list[Hit] = []
+        for asked in words.queries(looked_for):
+            hits += self._titles_with(asked, looked_for, min(limit, _MOST_TITLES), hits)
+        found: dict[int, tuple[int, str, float, bytes]] = {}
+        for asked in words.queries(looked_for):
+            if len(hits) + len(found) < limit:
+                found |= self._entries_with(asked, limit, found)
+        known: dict[int, PastConversation | None] = {}
+        for number, item_id, at, content in list(found.values())[: limit - len(hits)]:
+            if number not in known:
+                known[number] = self._one("WHERE number = ?", number)
+            about, entry = known[number], _decoded(content)
+            if about and entry:
                 hits.append(Hit(about, item_id, at, *words.snippet(_searched(entry), looked_for)))
         return hits
+
+    def _titles_with(self, asked: str, looked_for: tuple[words.Term, ...], most: int, hits: list[Hit]) -> list[Hit]:
+        known = {hit.conversation.number for hit in hits}
+        keys = self._rows("SELECT rowid FROM titled WHERE titled MATCH ? ORDER BY rowid DESC LIMIT ?", asked, most)
+        abouts = [self._one("WHERE number = ?", key) for (key,) in keys if key not in known]
+        more = [
+            Hit(about, "", about.began_at, *words.snippet(_title(about), looked_for)) for about in abouts if about
+        ]
+        return more[: most - len(hits)]
+
+    def _entries_with(
+        self, asked: str, most: int, known: Container[int]
+    ) -> dict[int, tuple[int, str, float, bytes]]:
+        """Return entries by their ids, the newest first: conversation, item id, time and content."""
+        return {
+            key: (number, item_id, at, content)
+            for key, number, item_id, at, content in self._rows(
+                "SELECT id, conversation, item_id, at, content FROM ("
+                " SELECT rowid AS key FROM found WHERE found MATCH ? ORDER BY rowid DESC LIMIT ?"
+                ") JOIN entry ON id = key ORDER BY key DESC",
+                asked, most,
+            )
+            if key not in known
+        }  # fmt: skip
 
     def _one(self, which: str, *bindings: Any) -> PastConversation | None:
         return next(iter(list(self._listed(which, *bindings))), None)
@@ -530,6 +559,7 @@ class Store:
         """Make the index anew from the entries: it was damaged."""
         with self._file:
             self._run("DROP TABLE IF EXISTS found")
+            self._run("DROP TABLE IF EXISTS titled")
             for _ in self._file.execute(schema.INDEX):
                 pass
             for number, key, content in self._rows("SELECT conversation, id, content FROM entry"):
@@ -537,6 +567,18 @@ class Store:
                     self._index(_Row(key, 0, 0, "", 0), entry)
             for (number,) in self._rows("SELECT number FROM conversation"):
                 self._index_title(number)
+
+    @contextmanager
+    def _index_made_anew(self, deleted: int) -> Iterator[None]:
+        """Take many entries out of the index as a whole, if that is quicker than one by one."""
+        (total,) = self._rows("SELECT max(id) FROM entry")[0]
+        if deleted * ENTRIES_FOR_ONE <= (total or 0):
+            yield
+            return
+        self._run("INSERT INTO found (found, rank) VALUES ('secure-delete', 0)")
+        yield
+        self._run("INSERT INTO found (found) VALUES ('optimize')")
+        self._run("INSERT INTO found (found, rank) VALUES ('secure-delete', 1)")
 
     def _index(self, row: _Row, entry: Entry) -> None:
         """Let a search find an entry, once it is as it will be."""
@@ -548,7 +590,7 @@ class Store:
     def _index_title(self, number: int) -> None:
         if about := self._one("WHERE number = ?", number):
             text = words.indexed(_title(about))
-            self._run("INSERT OR REPLACE INTO found (rowid, words) VALUES (?, ?)", -number, text)
+            self._run("INSERT OR REPLACE INTO titled (rowid, words) VALUES (?, ?)", number, text)
 
     # --- the file -------------------------------------------------------------------------------
 

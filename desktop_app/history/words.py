@@ -58,11 +58,10 @@ class Term:
     """Folded: of a spaced script the one word, of an unspaced one its characters."""
     spaced: bool
 
-    @property
-    def query(self) -> str:
-        """As the index wants it."""
+    def query(self, *, whole: bool = False) -> str:
+        """As the index wants it; `whole`: no longer word will do."""
         if self.spaced or len(self.units) == 1:
-            return f'"{self.units[0]}" *'
+            return f'"{self.units[0]}"' + (" *" if not (whole and self.spaced) else "")
         return f'"{" ".join(_pairs(self.units))}"'
 
 
@@ -95,9 +94,16 @@ def terms(typed: str) -> tuple[Term, ...]:
     return tuple(found)
 
 
-def query(looked_for: tuple[Term, ...]) -> str:
-    """Return the search as FTS5 wants it: every term must occur."""
-    return " ".join(term.query for term in looked_for)
+def queries(looked_for: tuple[Term, ...]) -> tuple[str, ...]:
+    """Return the search as FTS5 wants it: every term must occur.
+
+    First with only the last word, which is still being typed, as the beginning of one: that is found faster,
+    too, as common words begin many others. Then with all of them.
+    """
+    *first, last = looked_for
+    strict = [term.query(whole=True) for term in first]
+    loose = [term.query() for term in first]
+    return tuple(dict.fromkeys(" ".join([*each, last.query()]) for each in (strict, loose)))
 
 
 def snippet(text: str, looked_for: tuple[Term, ...]) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -106,7 +112,9 @@ def snippet(text: str, looked_for: tuple[Term, ...]) -> tuple[str, tuple[tuple[i
     first = next(matches, None)
     begin = 0 if first is None or first[0] <= _LEAD_CHARS else _word_begin(text, first[0] - _LEAD_CHARS, first[0])
     end = begin + SNIPPET_CHARS
-    shown = "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text[begin:end])
+    shown = text[begin:end]
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in shown)
     lead = "…" if begin else ""
     marks = []
     while first is not None and first[0] < end:
@@ -123,14 +131,21 @@ def _word_begin(text: str, place: int, latest: int) -> int:
 
 def _matches(text: str, looked_for: tuple[Term, ...]) -> Iterator[tuple[int, int]]:
     """Yield where the terms occur, in order; what overlaps is told once."""
+    spaced = sorted((term.units[0] for term in looked_for if term.spaced), key=len, reverse=True)
+    if not text.isascii():
+        yield from _any_matches(text, tuple(spaced), [term.units for term in looked_for if not term.spaced])
+    elif spaced:
+        words = "|".join(map(re.escape, spaced))
+        yield from (match.span() for match in re.finditer(f"(?<![0-9a-z])(?:{words})", text.lower()))
+
+
+def _any_matches(text: str, spaced: tuple[str, ...], unspaced: list[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
     behind = 0
-    spaced = tuple(term.units[0] for term in looked_for if term.spaced)
-    unspaced = [term.units for term in looked_for if not term.spaced]
     for run in _RUN.finditer(text):
         if run.lastgroup == "spaced":
             word = fold(run[0])
-            begun = max((len(term) for term in spaced if word.startswith(term)), default=0)
-            if begun:
+            if word.startswith(spaced):
+                begun = next(len(term) for term in spaced if word.startswith(term))
                 yield run.start(), run.start() + begun if len(word) == len(run[0]) else run.end()
             continue
         units = list(_units(run))

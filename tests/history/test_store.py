@@ -293,6 +293,8 @@ def talked(store: Store) -> Store:
         ("c", [(1, ""), (2, "a"), (1, "a")]),
         ("CREM", [(2, "a"), (1, "a")]),
         ("please brul", [(1, "a")]),
+        ("cre pl", [(1, "a")]),
+        ("a t", [(2, "a")]),
         ("town please", []),
         ("天气", [(1, "b")]),
         ("天", [(1, "b")]),
@@ -387,8 +389,11 @@ def canaries(count: int, of: str) -> list[Entry]:
     ]
 
 
-@pytest.mark.parametrize("count", [3, 800])
-def test_a_deleted_conversation_is_gone_from_the_disk(tmp_path: Path, count: int) -> None:
+@pytest.mark.parametrize(("count", "one_by_one"), [(3, True), (3, False), (800, True), (800, False)])
+def test_a_deleted_conversation_is_gone_from_the_disk(
+    tmp_path: Path, count: int, one_by_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desktop_app.history.store.ENTRIES_FOR_ONE", 0 if one_by_one else 10**9)
     store = Store(tmp_path)
     store.apply([*kept(*canaries(count, "others")), Begin()])
     picture = "data:image/png;base64," + CANARY * 4000
