@@ -55,6 +55,7 @@ from desktop_app.ui.desktop import QtClipboard, ask_where_to_save, open_address,
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.talk_key import DEBOUNCE_MS
 from desktop_app.workshop import Workshop
+from desktop_app.wakefulness import Wakefulness
 
 LEVEL_INTERVAL_MS = 50
 GARBAGE_INTERVAL_MS = 1_000
@@ -231,6 +232,7 @@ class Program:
         """Join the window to the session and begin to connect."""
         note = "small models on this computer" if self._choice.local else self._choice.model
         self._window.set_endpoint_name(self._choice.name, note)
+        self._wakefulness = Wakefulness(self._handle)
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
         self._join_signals()
@@ -243,6 +245,7 @@ class Program:
         self._workshop.open(self._preferences.settings.tools.mcp)
         self._handle(inputs.ConnectAsked())
         # Importing PortAudio takes 0.2 s: now, rather than when the first word is spoken.
+        self._wakefulness.open()
         self._speaker.prepare()
         self._microphone.prepare()
         self._devices.open()
@@ -258,6 +261,7 @@ class Program:
             closing.push_async_callback(end_tasks)
             if self._local is not None:
                 closing.push_async_callback(self._local.close)
+        self._wakefulness.close()
             closing.push_async_callback(self._workshop.close)
             closing.push_async_callback(self._history.close)
             closing.push_async_callback(self._books.close)

@@ -283,7 +283,7 @@ class WebSocketTransport:
         asked_s = time.monotonic()
         try:
             async with asyncio.timeout(within_s):  # into full buffers the writing never ends
-                pong = await socket.ping()
+                pong = asyncio.ensure_future(await socket.ping())
             await asyncio.wait((pong,), timeout=max(0.0, asked_s + within_s - time.monotonic()))
             if not pong.done() and line.heard_s < asked_s:
                 await asyncio.wait((pong,), timeout=GRACE_S)
