@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from PySide6.QtCore import SLOT, QObject, QTimer, Slot
 from PySide6.QtNetwork import QNetworkInformation
@@ -31,7 +32,7 @@ SETTLE_MS = 300
 """A network that changes says so several times."""
 _LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager", "PrepareForSleep")
 
-_SLOT = str(SLOT("_prepare_for_sleep(bool)")).encode()
+_SLOT: Any = SLOT("_prepare_for_sleep(bool)")  # a str, and that is what is taken, whatever the stubs say
 
 _log = logging.getLogger(__name__)
 
