@@ -5,6 +5,9 @@ usage figure must not lose us the end of a response. So a frame that does not fi
 with more patience than JSON asks for (`NaN`, halves of emoji, bytes that are no UTF-8, `12.0` for 12): older
 event names get today's, and an optional member of the wrong type is left out. What still does not fit becomes
 an `UnknownEvent`, which nobody has to fear. `dialects` knows what servers say differently.
+
+Reading holds the window's thread, so it is bounded: 16 MiB of speech, words or a picture are read in some 40 ms, but
+a million small values or a large oddity would take seconds. No event has the one, and the other is given up.
 """
 
 from __future__ import annotations
@@ -30,6 +33,13 @@ from desktop_app.protocol.events import (
 
 MAX_REPAIRS = 32
 """How many odd members of one frame are left out before the frame is given up."""
+
+MAX_PATIENT_BYTES = 2**20
+"""A frame that does not fit is looked at again only up to this."""
+
+LARGE_BYTES = 2**17
+MAX_VALUES = 10_000
+"""So many members and elements at most a frame above `LARGE_BYTES` may have."""
 
 MAX_EVENT_ID = 512
 """How long an event's id may be."""
@@ -87,6 +97,8 @@ def encode(event: ClientEvent | KnownServerEvent, dialect: Dialect = Dialect.GA)
 
 def decode_server_event(frame: str | bytes) -> ServerEvent:
     """Return the server event in a text frame, whatever dialect it is in; never raises."""
+    if len(frame) > LARGE_BYTES and _has_too_many_values(frame):
+        return UnknownEvent(type="", why="too many values for an event")
     try:
         event = _decode_server(frame)
         return _settled(frame, event) if isinstance(event, _VARIED) else event
@@ -116,7 +128,15 @@ def _settled(frame: str | bytes, event: KnownServerEvent) -> KnownServerEvent:
     return _without_odd_members(raw) if dialects.settle(raw) else event
 
 
+def _has_too_many_values(frame: str | bytes) -> bool:
+    """Whether there are more than any event has: by the commas, which nobody speaks so many of, either."""
+    commas = frame.count(",") if isinstance(frame, str) else frame.count(b",")
+    return commas > MAX_VALUES
+
+
 def _decode_oddity(frame: str | bytes) -> ServerEvent:
+    if len(frame) > MAX_PATIENT_BYTES:
+        return UnknownEvent(type="", why="odd, and too large to be looked at again")
     try:
         raw = _read_patiently(frame)
     except (ValueError, RecursionError) as error:

@@ -18,6 +18,8 @@ from msgspec import inspect as types
 
 from desktop_app.protocol import events as wire
 from desktop_app.protocol.codec import (
+    LARGE_BYTES,
+    MAX_PATIENT_BYTES,
     MAX_REPAIRS,
     BadFrame,
     decode_client_event,
@@ -467,3 +469,37 @@ def test_unset_leaves_alone_and_none_clears() -> None:
 @pytest.mark.parametrize("vad", [ServerVad(threshold=0.5, silence_duration_ms=500), SemanticVad(eagerness="low")])
 def test_both_turn_detections_there_and_back(vad: ServerVad | SemanticVad) -> None:
     assert msgspec.json.decode(msgspec.json.encode(vad), type=ServerVad | SemanticVad) == vad
+
+
+# --- frames that would hold the window --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("element", ['{"type":"input_text","text":"x"},', '{"type":7},', "[1,2],", '"x",'])
+def test_a_large_frame_of_many_small_values_is_not_read(element: str) -> None:
+    head = '{"type":"conversation.item.added","item":{"id":"i","type":"message","role":"user","content":['
+    frame = head + element * (LARGE_BYTES // len(element) * 8) + '{"type":"x"}]}}'
+
+    event = decode_server_event(frame.encode())
+
+    assert isinstance(event, wire.UnknownEvent)
+    assert "too many" in event.why
+
+
+@pytest.mark.parametrize("text", ["word ", "语", "\\n", "AAAA"])
+def test_a_large_frame_of_one_long_value_is_read(text: str) -> None:
+    said = text * (2 * MAX_PATIENT_BYTES // len(text))
+    frame = f'{{"type":"response.output_text.delta","response_id":"r","item_id":"i","delta":"{said}"}}'
+
+    event = decode_server_event(frame.encode())
+
+    assert isinstance(event, wire.ResponseOutputTextDelta)
+    assert len(event.delta) >= MAX_PATIENT_BYTES // 2
+
+
+def test_what_is_odd_and_large_is_not_looked_at_again() -> None:
+    frame = json.dumps({"type": "vendor.event", "x": "y" * MAX_PATIENT_BYTES})
+
+    event = decode_server_event(frame)
+
+    assert isinstance(event, wire.UnknownEvent)
+    assert "too large" in event.why
