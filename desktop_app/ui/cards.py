@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop_app.ui.labels import PlainLabel
 from desktop_app.ui.theme import GRID, Theme, plain_action, plain_tip
 
 ASIDE_RANK, NOTICE_RANK, CONSENT_RANK = range(3)
@@ -66,8 +67,7 @@ class Card(QFrame):
 
     def add_label(self, text: str, *, strong: bool = False, muted: bool = False) -> QLabel:
         """Add a line of plain text that breaks where it must."""
-        label = QLabel(text)
-        label.setTextFormat(Qt.TextFormat.PlainText)
+        label = PlainLabel(text)
         label.setWordWrap(True)
         label.setProperty("scale", "label")
         label.setProperty("strong", "true" if strong else "false")

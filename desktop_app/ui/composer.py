@@ -36,7 +36,6 @@ from PySide6.QtGui import QScreen as Screen
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QPlainTextEdit,
     QScrollArea,
@@ -48,7 +47,7 @@ from PySide6.QtWidgets import (
 
 from desktop_app.conversation.inputs import Recording
 from desktop_app.protocol.session_config import PCM_BYTES_PER_MS
-from desktop_app.ui.labels import ElidedLabel
+from desktop_app.ui.labels import ElidedLabel, PlainLabel
 from desktop_app.ui.pictures import Thumbnails, draw_cropped, png_of
 from desktop_app.ui.screenshot import screens
 from desktop_app.ui.theme import GRID, Text, Theme, plain_action, plain_tip
@@ -533,7 +532,7 @@ class _Strip(QWidget):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._icon = QLabel()
+        self._icon = PlainLabel()
         self._words = ElidedLabel()
         self._words.setProperty("scale", "label")
         self._words.setProperty("tone", "muted")

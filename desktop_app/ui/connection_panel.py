@@ -24,7 +24,7 @@ from desktop_app.conversation.effects import ConnectionInfo, Link, Retry
 from desktop_app.protocol.events import RateLimit
 from desktop_app.ui.cards import flow_of
 from desktop_app.ui.countdown import Countdown
-from desktop_app.ui.labels import breakable
+from desktop_app.ui.labels import PlainLabel, breakable
 from desktop_app.ui.theme import GRID, KEY_REASONS, Theme
 
 WIDTH_PX = 320
@@ -86,7 +86,7 @@ class ConnectionPanel(QFrame):
         self.setProperty("kind", "popover")
         self.setAccessibleName("Connection")
         self.setFixedWidth(theme.px(WIDTH_PX))
-        self._state = QLabel()
+        self._state = PlainLabel()
         self._state.setProperty("strong", "true")
         self._facts = QGridLayout()
         self._facts.setHorizontalSpacing(theme.px(3 * GRID))
@@ -255,8 +255,7 @@ def _button(words: str) -> QPushButton:
 
 
 def _label(text: str, *, muted: bool = False) -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    label = PlainLabel(text)
     label.setWordWrap(not muted)
     label.setProperty("scale", "label")
     if muted:

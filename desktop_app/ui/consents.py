@@ -15,6 +15,7 @@ from desktop_app.conversation.effects import Consent, ToolUse
 from desktop_app.ui.cards import CONSENT_RANK, Card, CardStack, flow_of
 from desktop_app.ui.entry_words import tool_arguments
 from desktop_app.ui.labels import breakable
+from desktop_app.ui.plain import unmistakable
 from desktop_app.ui.theme import GRID, Text, Theme
 
 DEAF_MS = 400
@@ -38,8 +39,9 @@ class ConsentCard(Card):
         super().__init__(theme, "shield-question-mark", rank=CONSENT_RANK)
         self.consent = consent
         self.setAccessibleName("Question")
-        headline, _, details = consent.question.strip().partition("\n")
-        asked = breakable(headline) if headline else f"May the assistant use «{_clipped(consent.tool)}»?"
+        headline, _, details = unmistakable(consent.question).strip().partition("\n")
+        tool = _clipped(unmistakable(consent.tool))
+        asked = breakable(headline) if headline else f"May the assistant use «{tool}»?"
         self.add_label(asked, strong=True)
         self._whose = self.add_label("", muted=True)
         self._whose_words = _whose(consent)
@@ -78,7 +80,7 @@ class ConsentCard(Card):
         text = self._details if consent.question else tool_arguments(use)
         if len(text) > MOST_CHARS:
             text = f"{text[:MOST_CHARS]}… ({len(text):,} characters in all)"
-        shown = QPlainTextEdit(text)
+        shown = QPlainTextEdit(unmistakable(text))
         shown.setReadOnly(True)
         shown.setTabChangesFocus(True)
         shown.setProperty("kind", "quote")

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.settings import Declared, Shown
+from desktop_app.ui.plain import unmistakable
 from desktop_app.ui.theme import GRID, KEY_REASONS, Theme
 
 SLIDER_MOST = 5_000
@@ -184,7 +185,7 @@ class ChoiceControl(Control):
         typed = line.text() if line is not None and line.hasFocus() and line.isModified() else None
         self._box.clear()
         for value, words in choices:
-            self._box.addItem(words, value)
+            self._box.addItem(unmistakable(words), value)
         self.show_value(self._value)
         if line is not None and typed is not None:
             line.setText(typed)

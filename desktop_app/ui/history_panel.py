@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
@@ -37,7 +36,7 @@ from desktop_app.ui.history_rows import (
     rows_of_hits,
     title_words,
 )
-from desktop_app.ui.labels import breakable
+from desktop_app.ui.labels import PlainLabel, breakable
 from desktop_app.ui.theme import GRID, Theme
 
 TYPED_MS = 60
@@ -92,9 +91,9 @@ class HistoryPanel(QWidget):
         self._more = QToolButton()
         self._close = QToolButton()
         self._empty = QWidget()
-        self._empty_words = (QLabel(), QLabel())
+        self._empty_words = (PlainLabel(), PlainLabel())
         self._question = QFrame()
-        self._question_words = QLabel()
+        self._question_words = PlainLabel()
         self._delete, self._keep = QPushButton("&Delete"), QPushButton("&Keep")
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
@@ -178,7 +177,7 @@ class HistoryPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, px(2 * GRID), 0, 0)
         column.setSpacing(px(2 * GRID))
-        title = QLabel("History")
+        title = PlainLabel("History")
         title.setProperty("strong", "true")
         top = QHBoxLayout()
         top.setContentsMargins(px(5 * GRID), 0, px(2 * GRID), 0)
@@ -225,7 +224,6 @@ class HistoryPanel(QWidget):
         column.setContentsMargins(px(5 * GRID), px(6 * GRID), px(5 * GRID), px(5 * GRID))
         column.setSpacing(px(GRID))
         for label, tone in zip(self._empty_words, ("", "muted"), strict=True):
-            label.setTextFormat(Qt.TextFormat.PlainText)
             label.setWordWrap(True)
             label.setProperty("scale", "label")
             label.setProperty("strong", "" if tone else "true")
@@ -238,7 +236,6 @@ class HistoryPanel(QWidget):
         px = self._theme.px
         self._question.setProperty("kind", "wrong")
         self._question.setAccessibleName("Delete?")
-        self._question_words.setTextFormat(Qt.TextFormat.PlainText)
         self._question_words.setWordWrap(True)
         self._question_words.setProperty("scale", "label")
         self._delete.setProperty("kind", "plain")

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from desktop_app.ui.plain import visible
 from desktop_app.ui.theme import plain_tip
 
 LONGEST_RUN = 20
@@ -24,12 +25,25 @@ def _with_breaks(word: re.Match[str]) -> str:
     return "\u200b".join(pieces)
 
 
-class ElidedLabel(QLabel):
+class PlainLabel(QLabel):
+    """A label that shows text as text. Qt's own takes what looks like HTML for HTML, and fetches its pictures."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)  # Qt's own would follow links
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        """Show a text, with what would disguise it made visible."""
+        super().setText(visible(text))
+
+
+class ElidedLabel(PlainLabel):
     """One line of plain text that gives way when there is no room for it; the tooltip has it all."""
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(text, parent)
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def minimumSizeHint(self) -> QSize:

@@ -64,17 +64,18 @@ from desktop_app.ui.connection_panel import LINK_WORDS, ConnectionPanel, LinkBut
 from desktop_app.ui.consents import Consents
 from desktop_app.ui.device_menu import ChoiceMenu
 from desktop_app.ui.history_panel import HistoryPanel
-from desktop_app.ui.labels import ElidedLabel
+from desktop_app.ui.labels import ElidedLabel, PlainLabel
 from desktop_app.ui.mode_switch import ModeSwitch
 from desktop_app.ui.notices import NoticesBar
 from desktop_app.ui.past_view import PastView
 from desktop_app.ui.picture_dialog import PictureDialog
+from desktop_app.ui.plain import unmistakable
 from desktop_app.ui.screenshot import Screenshot
 from desktop_app.ui.settings_desk import SettingsDesk
 from desktop_app.ui.side_pane import SidePane
 from desktop_app.ui.talk_button import HALO_PX, HEIGHT_PX, TalkButton, TalkMode
 from desktop_app.ui.talk_key import Hold, TalkKey
-from desktop_app.ui.theme import COLUMN_PX, GRID, Theme
+from desktop_app.ui.theme import COLUMN_PX, GRID, Theme, plain_tip
 from desktop_app.ui.transcript import TranscriptView
 from desktop_app.ui.transcript_model import TranscriptModel
 from desktop_app.ui.voice_picker import VoicePicker
@@ -227,7 +228,7 @@ class MainWindow(QMainWindow):
         self._menu = QMenu(self)
         self._dot = LinkDot(theme)
         self._title = ElidedLabel()
-        self._topic = QLabel()
+        self._topic = PlainLabel()
         self._subtitle = ElidedLabel()
         self._link_button = LinkButton(theme, (self._dot, self._subtitle))
         self._connection = ConnectionPanel(theme, self)
@@ -396,7 +397,7 @@ class MainWindow(QMainWindow):
         self._spending.setVisible(True)
         self._spending.setText(f"Spent: {conversation} here, {day} today")
         self._spent.setText(conversation)
-        self._spent.setToolTip(f"This conversation: {conversation}. Today: {day}.")
+        self._spent.setToolTip(plain_tip(f"This conversation: {conversation}. Today: {day}."))
         self._spent.setAccessibleName(f"Spent: {conversation} here, {day} today")
         self.settings.show_costs(f"{conversation} in this conversation, {day} today.")
         self._show_spent()
@@ -518,14 +519,13 @@ class MainWindow(QMainWindow):
         self._history_button.setToolTip("History (Ctrl+H)")
         self._history_button.setProperty("kind", "switch")
         self._history_button.setObjectName("history")
-        mark = QLabel()
+        mark = PlainLabel()
         mark.setPixmap(self._theme.mark(32))
         mark.setScaledContents(True)
         mark.setFixedSize(px(32), px(32))
         self._title.setProperty("strong", "true")
         self._subtitle.setProperty("tone", "muted")
         self._subtitle.setProperty("scale", "caption")
-        self._topic.setTextFormat(Qt.TextFormat.PlainText)
         self._topic.setProperty("kind", "chip")
         self._topic.setAccessibleDescription("What the conversation is about")
         self._topic.setObjectName("topic")
@@ -790,7 +790,7 @@ class MainWindow(QMainWindow):
         self._link_button.setAccessibleDescription("Opens what is known of the connection")
         self._connection.show_link(self._link, name)
         what = self._subject or name
-        self.setWindowTitle(f"{PRODUCT} – {what}" if what else PRODUCT)
+        self.setWindowTitle(f"{PRODUCT} – {unmistakable(what)}" if what else PRODUCT)
 
     def _show_status(self) -> None:
         """Say whose move it is, and which key helps now."""
@@ -883,7 +883,7 @@ class _HelpDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(px(6 * GRID), px(6 * GRID), px(6 * GRID), px(4 * GRID))
         column.setSpacing(px(4 * GRID))
-        title = QLabel(PRODUCT)
+        title = PlainLabel(PRODUCT)
         title.setProperty("scale", "headline")
         column.addWidget(title)
         column.addWidget(self._sentence(f"A voice assistant that knows what you heard. {version}".strip()))
@@ -900,8 +900,7 @@ class _HelpDialog(QDialog):
 
     @staticmethod
     def _sentence(text: str) -> QLabel:
-        label = QLabel(text)
-        label.setTextFormat(Qt.TextFormat.PlainText)
+        label = PlainLabel(text)
         label.setWordWrap(True)
         label.setProperty("tone", "muted")
         label.setProperty("scale", "label")
@@ -940,10 +939,10 @@ class _HelpDialog(QDialog):
         grid.setVerticalSpacing(theme.px(2 * GRID))
         grid.setColumnStretch(1, 1)
         for row, (keys, meaning) in enumerate(rows):
-            key_label = QLabel(keys)
+            key_label = PlainLabel(keys)
             key_label.setProperty("strong", "true")
             key_label.setProperty("scale", "label")
-            text = QLabel(meaning)
+            text = PlainLabel(meaning)
             text.setProperty("scale", "label")
             text.setWordWrap(True)
             grid.addWidget(key_label, row, 0, Qt.AlignmentFlag.AlignTop)

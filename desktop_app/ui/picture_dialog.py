@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QDialog, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
+from desktop_app.ui.labels import PlainLabel
 from desktop_app.ui.pictures import read_picture
 from desktop_app.ui.theme import GRID, Theme
 
@@ -19,8 +20,7 @@ class PictureDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Picture")
-        self._label = QLabel("This picture cannot be shown.")
-        self._label.setTextFormat(Qt.TextFormat.PlainText)
+        self._label = PlainLabel("This picture cannot be shown.")
         self._label.setAccessibleName("Picture")
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._label.setMargin(theme.px(4 * GRID))

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -29,6 +28,7 @@ from PySide6.QtWidgets import (
 from desktop_app.conversation.effects import VoiceState
 from desktop_app.settings import COSTS, ENDPOINTS, MCP, SECTIONS, TALKING, TOOLS, declared_settings
 from desktop_app.ui.controls import ChoiceControl, LongTextControl, control_for
+from desktop_app.ui.labels import PlainLabel
 from desktop_app.ui.settings_lists import ServerLine, ToolFileLine, ToolLine
 from desktop_app.ui.settings_panes import (
     EndpointsPane,
@@ -359,7 +359,7 @@ class _Section(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, theme.px(3 * GRID), 0, theme.px(3 * GRID))
         self._column.setSpacing(0)
-        heading = QLabel(title)
+        heading = PlainLabel(title)
         heading.setProperty("scale", "title")
         heading.setProperty("strong", "true")
         self._column.addWidget(heading)

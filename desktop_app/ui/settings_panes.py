@@ -28,6 +28,7 @@ from desktop_app.settings import INSTRUCTIONS
 from desktop_app.ui.cards import flow_of
 from desktop_app.ui.controls import ChoiceBox, Switch
 from desktop_app.ui.labels import breakable
+from desktop_app.ui.plain import unmistakable
 from desktop_app.ui.settings_lists import ServerLine, ToolFileLine, ToolLine
 from desktop_app.ui.settings_rows import label_of
 from desktop_app.ui.theme import GRID, Theme, plain_action
@@ -79,7 +80,7 @@ class VoiceControl(QWidget):
         """Show the voices and the one in force."""
         if state.voices != self._state.voices:
             self._box.clear()
-            self._box.addItems(list(state.voices))
+            self._box.addItems([unmistakable(voice) for voice in state.voices])
         self._state = state
         self._box.setEditText(state.current)
         self._hear.setEnabled(bool(state.voices))

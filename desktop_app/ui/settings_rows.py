@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_app.settings import Applies, Declared
 from desktop_app.ui.controls import Control
-from desktop_app.ui.labels import breakable
+from desktop_app.ui.labels import PlainLabel, breakable
 from desktop_app.ui.theme import GRID, Theme
 
 CONTROL_PX = 264
@@ -21,8 +21,7 @@ SIDE_BY_SIDE_PX = 560
 
 def label_of(text: str, *, scale: str = "label", muted: bool = False, strong: bool = False) -> QLabel:
     """Return a label of plain text that breaks its lines."""
-    label = QLabel(breakable(text))
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    label = PlainLabel(breakable(text))
     label.setWordWrap(True)
     label.setProperty("scale", scale)
     label.setProperty("strong", "true" if strong else "false")

@@ -18,6 +18,7 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
 
 from desktop_app.resources import resource
+from desktop_app.ui.plain import unmistakable
 
 GRID = 4
 """Every distance in the window is a multiple of this many logical pixels."""
@@ -231,12 +232,12 @@ class Theme(QObject):
 
 def plain_tip(text: str) -> str:
     """Return `text` for a tooltip, which would otherwise take what looks like HTML for HTML."""
-    return f"<span>{escape(text)}</span>" if text else ""
+    return f"<span>{escape(unmistakable(text))}</span>" if text else ""
 
 
 def plain_action(text: str) -> str:
     """Return `text` for a menu or button, where an ampersand would underline the next letter."""
-    return text.replace("&", "&&")
+    return unmistakable(text).replace("&", "&&")
 
 
 def _system_is_dark(app: QApplication) -> bool:

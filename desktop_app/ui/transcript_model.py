@@ -8,6 +8,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 
 from desktop_app.conversation.effects import Entry
 from desktop_app.ui.entry_words import shown_text, spoken_row
+from desktop_app.ui.plain import visible_entry
 
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
 COST_ROLE = Qt.ItemDataRole.UserRole + 1
@@ -54,7 +55,7 @@ class TranscriptModel(QAbstractListModel):
     def fill(self, entries: Sequence[Entry]) -> None:
         """Show these and no others; of one item, what comes last."""
         self.beginResetModel()
-        self._entries = list({entry.item_id: entry for entry in entries}.values())
+        self._entries = list({entry.item_id: visible_entry(entry) for entry in entries}.values())
         self._rows.clear()
         self._costs.clear()
         self._number(0)
@@ -62,6 +63,7 @@ class TranscriptModel(QAbstractListModel):
 
     def upsert(self, entry: Entry, after: str | None) -> None:
         """Insert or replace an entry behind the item `after`; None: first, unknown: where it is, or last."""
+        entry = visible_entry(entry)
         row = self._rows.get(entry.item_id)
         if row is None:
             self._insert(self._place_behind(after, len(self._entries)), entry)

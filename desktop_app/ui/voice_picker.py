@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QWidget, QWidgetAction
+from PySide6.QtWidgets import QMenu, QToolButton, QWidget, QWidgetAction
 
 from desktop_app.conversation.effects import VoiceState
+from desktop_app.ui.labels import PlainLabel
 from desktop_app.ui.theme import GRID, Theme, plain_action, plain_tip
 
 REASON_PX = 240
@@ -70,8 +71,7 @@ class VoicePicker(QToolButton):
         self._menu.addAction("Hear them, or another voice…").triggered.connect(self.more_asked)
 
     def _add_reason(self) -> None:
-        reason = QLabel(self._state.reason or "The voice cannot be changed now.")
-        reason.setTextFormat(Qt.TextFormat.PlainText)
+        reason = PlainLabel(self._state.reason or "The voice cannot be changed now.")
         reason.setWordWrap(True)
         reason.setProperty("tone", "muted")
         reason.setProperty("scale", "label")

@@ -7,6 +7,7 @@ of shown is refused, and so is every scheme but http and https: others start pro
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,8 @@ def open_tool(open_address: Callable[[str], bool]) -> Tool:
 def examine(text: str) -> Target:
     """Return what it means; raises `ToolError` if it is not to be opened."""
     text = text.strip()
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise ToolError("The address contains control characters.")
+    if any(unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") for character in text):
+        raise ToolError("The address contains control characters, or others that nobody can see.")
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", text)  # one letter is a drive
     if scheme is None:
         return _file(text)
