@@ -165,10 +165,10 @@ class MainWindow(QMainWindow):
     voice_chosen = Signal(str)
     new_conversation_asked = Signal()
     reconnect_asked = Signal()
-    summary_asked = Signal()
-    replies_asked = Signal()
     retry_stopped = Signal()
     """No further attempts to connect are wanted."""
+    summary_asked = Signal()
+    replies_asked = Signal()
     """Suggestions for what the user could say."""
     session_shown = Signal(object)
     """The `SessionConfig` that is in force or asked for; a refused setting was put back in it."""
@@ -278,13 +278,13 @@ class MainWindow(QMainWindow):
         self._show_endpoint()
         self._show_status()
 
-    def show_voice(self, state: VoiceState) -> None:
-        """Show the voice and whether another can be chosen."""
     def show_retry(self, retry: Retry | None) -> None:
         """Show the attempt to connect that is planned, with what can be done about it; None: there is none."""
         self._notices.show_retry(retry)
         self._connection.show_retry(retry)
 
+    def show_voice(self, state: VoiceState) -> None:
+        """Show the voice and whether another can be chosen."""
         self._voice.show_voice(state)
         self.settings.show_voice(state)
 
@@ -692,11 +692,11 @@ class MainWindow(QMainWindow):
         self._link_button.clicked.connect(lambda: self._connection.pop_up(self._link_button))
         self._connection.reconnect_asked.connect(self.reconnect_asked)
         self._notices.reconnect_asked.connect(self.reconnect_asked)
+        self._connection.retry_stopped.connect(self.retry_stopped)
+        self._notices.retry_stopped.connect(self.retry_stopped)
         self._asides.reply_chosen.connect(self._composer.fill)
         self._consents.answered.connect(self.consent_given)
         self._summary.triggered.connect(self.summary_asked)
-        self._connection.retry_stopped.connect(self.retry_stopped)
-        self._notices.retry_stopped.connect(self.retry_stopped)
         self._replies.triggered.connect(self.replies_asked)
         self._notices.acted.connect(self.notice_acted)
         self._notices.new_conversation_asked.connect(self.new_conversation_asked)
