@@ -6,7 +6,7 @@ start is kept until then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +16,14 @@ from desktop_app import wishes
 from desktop_app.books import Books
 from desktop_app.conversation import inputs
 from desktop_app.conversation.effects import Consent
-from desktop_app.endpoints import Choice, is_reasoning_model
-from desktop_app.errors import Notice, ParleyError
+from desktop_app.credentials import Variables
+from desktop_app.endpoints import Choice, is_reasoning_model, read_profiles
+from desktop_app.errors import Notice, ParleyError, Severity
 from desktop_app.protocol.session_config import SessionConfig
-from desktop_app.settings import Settings, SettingsFile, read_value, values_of, with_value
+from desktop_app.settings import Settings, SettingsFile, declared_settings, read_value, values_of, with_value
 from desktop_app.tasks import start_task
 from desktop_app.tools.mcp import ServerState, ServerStatus
+from desktop_app.tools.mcp_secrets import lift, usable
 from desktop_app.tools.tool import ToolSpec
 from desktop_app.tools.user_tools import FileState, UserFile
 from desktop_app.ui.settings_desk import SettingsDesk
@@ -49,9 +51,9 @@ class Preferences:
         post: Callable[[inputs.Input], None],
         show_notice: Callable[[Notice], None],
         changed: Callable[[str], None],
-        environment: Mapping[str, str],
+        variables: Variables,
     ) -> None:
-        self._environment = environment
+        self._variables = variables
         self._file = file
         self.settings = settings
         self.choice = choice
@@ -68,8 +70,10 @@ class Preferences:
         desk, offer = self._desk, self.choice.offer
         desk.show_values(values_of(self.settings))
         desk.show_choices("connection.model", [(model, model) for model in offer.models])
+        self._show_endpoints()
         desk.show_endpoint(local=self.choice.local, reasons=self.choice.reasons)
         desk.show_costs(price_date=self._books.prices.date)
+        self._tell_of_open_secrets()
         join(desk.setting_changed, self.set)
         join(desk.voice_chosen, self.choose_voice)
         join(desk.voice_sample_asked, self._play_sample)
@@ -83,9 +87,20 @@ class Preferences:
 
     # --- settings -------------------------------------------------------------------------------
 
+    def _show_endpoints(self) -> None:
+        """Offer the endpoints that have names, beside those everybody has."""
+        profiles, _ = read_profiles(self.settings.connection.profiles)
+        (declared,) = (one for one in declared_settings() if one.name == "connection.endpoint")
+        named = [(profile.name, profile.name) for profile in profiles]
+        self._desk.show_choices(declared.name, [*declared.setting.choices, *named])
+
     def set(self, name: str, value: object) -> None:
         """Take a changed setting, keep it, and have it in force where that can be at once."""
         try:
+            if name == "tools.mcp":
+                value = self._without_secrets(str(value))
+            elif name == "connection.profiles":
+                self._check_profiles(value)
             settings = with_value(self.settings, name, value)
         except ParleyError as error:
             self._desk.show_setting_refused(name, str(error))
@@ -100,16 +115,47 @@ class Preferences:
                 self._workshop.use_mcp(settings.tools.mcp)
                 self._offer_tools()
                 self._post(inputs.SessionChosen(self.session_wish()))
+            case "connection.profiles":
+                self._show_endpoints()
             case "costs.budget_usd":
                 self._books.set_budget(settings.costs.budget_usd)
             case _:
                 self._post(inputs.SessionChosen(self.session_wish()))
                 self._changed(name)
 
+    def _without_secrets(self, text: str) -> str:
+        """Return a list of MCP servers as it is written down; its secrets are kept elsewhere.
+
+        Raises `ToolError` for a list that cannot be used.
+        """
+        lifted = lift(text, self._variables)
+        for name, secret in lifted.secrets.items():
+            self._variables.keep(name, secret)
+        usable(lifted.text, self._variables)
+        if lifted.secrets and not self._variables.credentials.lasting:
+            names = ", ".join(lifted.secrets)
+            told = f"The keys of these servers are not written down, but kept until Parley ends: {names}."
+            hint = "For the next start, set environment variables of these names, or paste the list again."
+            self._show_notice(Notice(told, hint, key="mcp keys"))
+        return lifted.text
+
+    def _tell_of_open_secrets(self) -> None:
+        """Say so if somebody has written secrets into the file."""
+        if names := ", ".join(lift(self.settings.tools.mcp, self._variables).secrets):
+            told = f"The settings file holds keys of MCP servers that everybody can read: {names}."
+            hint = "Press «Use these servers» in the settings: then they are taken out of it."
+            self._show_notice(Notice(told, hint, Severity.WARNING, "mcp keys"))
+
+    @staticmethod
+    def _check_profiles(entries: object) -> None:
+        """Raise `ParleyError` for an endpoint that could not be used, or that holds its key."""
+        if notices := read_profiles(entries if isinstance(entries, list) else [])[1]:
+            raise ParleyError(notices[0].text, notices[0].hint)
+
     def session_wish(self) -> SessionConfig:
         """Return what a session is to be, with the tools there are."""
         tools = [offer.tool for offer in self._workshop.offers()]
-        tools += wishes.remote_servers(self.settings, self.choice, self._environment)
+        tools += wishes.remote_servers(self.settings, self.choice, self._variables)
         return msgspec.structs.replace(wishes.session_config(self.settings, self.choice), tools=tools)
 
     def session_shown(self, config: SessionConfig) -> None:
@@ -164,7 +210,7 @@ class Preferences:
     def _mark_of(self, tool: str) -> str:
         """Return what an «always» is kept by: the definition, which a server could change behind the yes."""
         if "/" in tool:
-            return wishes.remote_mark(self.settings, self.choice, tool, self._environment)
+            return wishes.remote_mark(self.settings, self.choice, tool, self._variables)
         spec = self._workshop.toolbox.spec(tool)
         return spec.fingerprint if spec is not None else tool
 
@@ -175,7 +221,7 @@ class Preferences:
             self._toggle("tools.trusted", mark, present=True)
 
     def _approved(self) -> tuple[str, ...]:
-        return wishes.approved_tools(self.settings, self.choice, self._environment)
+        return wishes.approved_tools(self.settings, self.choice, self._variables)
 
     def _offer_tools(self) -> None:
         tools = self.settings.tools

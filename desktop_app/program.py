@@ -36,6 +36,7 @@ from desktop_app.books import Books
 from desktop_app.conversation import inputs
 from desktop_app.conversation.conversation import Conversation
 from desktop_app.conversation.effects import CountUsage, Entry, EntryAction
+from desktop_app.credentials import Credentials, ForThisRun, Variables
 from desktop_app.devices import SoundDevices
 from desktop_app.endpoints import Choice, Endpoint
 from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity, ToolError
@@ -54,8 +55,8 @@ from desktop_app.transport import WebSocketTransport
 from desktop_app.ui.desktop import QtClipboard, ask_where_to_save, open_address, screen_as_png
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.talk_key import DEBOUNCE_MS
-from desktop_app.workshop import Workshop
 from desktop_app.wakefulness import Wakefulness
+from desktop_app.workshop import Workshop
 
 LEVEL_INTERVAL_MS = 50
 GARBAGE_INTERVAL_MS = 1_000
@@ -87,19 +88,23 @@ async def converse(window: MainWindow, options: Options, environment: Environmen
     window.closing.connect(closing.set)
     _end_on_signals(closing)
     with _bugs_shown(window, environment.redaction), _garbage_collected_here(window):
-        keys: dict[str, str] = {}
+        credentials = ForThisRun()
         while not closing.is_set():
-            await _run_once(window, options, keys, closing, environment)
+            await _run_once(window, options, credentials, closing, environment)
             # The next one is for another endpoint, chosen in the settings: the command line has had its say.
             options = replace(options, endpoint="", model="", voice="")
 
 
 async def _run_once(
-    window: MainWindow, options: Options, keys: dict[str, str], closing: asyncio.Event, environment: Environment
+    window: MainWindow,
+    options: Options,
+    credentials: Credentials,
+    closing: asyncio.Event,
+    environment: Environment,
 ) -> None:
     """Run until the window is closed, or another endpoint is wanted."""
     again = asyncio.Event()
-    program = Program(window, options, keys, again.set, environment)
+    program = Program(window, options, credentials, again.set, environment)
     program.open()
     ends = [asyncio.ensure_future(event.wait()) for event in (closing, again)]
     try:
@@ -120,11 +125,11 @@ class Program:
         self,
         window: MainWindow,
         options: Options,
-        keys: dict[str, str] | None = None,
+        credentials: Credentials | None = None,
         begin_again: Callable[[], None] = lambda: None,
         environment: Environment | None = None,
     ) -> None:
-        """Build it all. `keys`: of endpoints, by name, as they were typed: for this run only.
+        """Build it all. `credentials`: keys of endpoints, by name, and of MCP servers, as they were typed.
 
         `begin_again` is called when another endpoint is wanted: with a `Program` of its own.
         """
@@ -132,14 +137,15 @@ class Program:
         self._redaction = redaction = environment.redaction
         folder = profile_folder(options)
         self._window = window
-        self._keys = {} if keys is None else keys
+        self._credentials = credentials = credentials or ForThisRun()
+        variables = Variables(environment, credentials)
         self._begin_again = begin_again
         file = SettingsFile(folder)
         loaded = file.load()
         settings = loaded.settings
         for notice in loaded.notices:
             window.show_notice(notice)
-        self._choice = choice = _choose(window, options, settings, install_id(folder), self._keys, environment)
+        self._choice = choice = _choose(window, options, settings, install_id(folder), credentials, environment)
         self._local = (
             LocalServer(
                 command(folder, options.log_level), self._local_reported, environment=_chat(settings, environment)
@@ -166,8 +172,9 @@ class Program:
             notes_folder=Path(settings.tools.notes_folder).expanduser() if settings.tools.notes_folder else None,
             switched_off=settings.tools.off,
             trusted=settings.tools.trusted,
-            approved=wishes.approved_tools(settings, choice, environment),
+            approved=wishes.approved_tools(settings, choice, variables),
             environment=environment,
+            variables=variables,
         )
         self._books = Books(
             folder,
@@ -197,7 +204,7 @@ class Program:
             post=self._handle,
             show_notice=window.show_notice,
             changed=self._setting_changed,
-            environment=environment,
+            variables=variables,
         )
         self._history = History(folder, show_notice=window.show_notice, changed=self._history_changed)
         self._reading = Reading(
@@ -210,7 +217,7 @@ class Program:
         voice = options.voice or settings.voices.get(choice.name, "") or choice.voices[0]
         self._session = Session(
             Conversation(
-                wishes.session_config(settings, choice, environment),
+                wishes.session_config(settings, choice, variables),
                 voice=voice,
                 voices=choice.voices,
                 jitter=random.random,
@@ -225,6 +232,7 @@ class Program:
             records=self,
             call_later=asyncio.get_running_loop().call_later,
         )
+        self._wakefulness = Wakefulness(self._handle)
         self._level_timer = QTimer(window, interval=LEVEL_INTERVAL_MS)
         self._joined: list[tuple[SignalInstance, QMetaObject.Connection]] = []
 
@@ -232,12 +240,12 @@ class Program:
         """Join the window to the session and begin to connect."""
         note = "small models on this computer" if self._choice.local else self._choice.model
         self._window.set_endpoint_name(self._choice.name, note)
-        self._wakefulness = Wakefulness(self._handle)
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
         self._join_signals()
         self._join(self._level_timer.timeout, lambda: self._window.set_level(self._microphone.level))
         self._level_timer.start()
+        self._wakefulness.open()
         self._books.open()
         self._history.open()
         self._reading.open(self._join)
@@ -245,7 +253,6 @@ class Program:
         self._workshop.open(self._preferences.settings.tools.mcp)
         self._handle(inputs.ConnectAsked())
         # Importing PortAudio takes 0.2 s: now, rather than when the first word is spoken.
-        self._wakefulness.open()
         self._speaker.prepare()
         self._microphone.prepare()
         self._devices.open()
@@ -254,6 +261,7 @@ class Program:
         """Close everything, in order; what fails to close does not keep the rest open."""
         self._level_timer.stop()
         self._level_timer.deleteLater()
+        self._wakefulness.close()
         self._session.close()
         for signal_, connection in self._joined:
             signal_.disconnect(connection)
@@ -261,7 +269,6 @@ class Program:
             closing.push_async_callback(end_tasks)
             if self._local is not None:
                 closing.push_async_callback(self._local.close)
-        self._wakefulness.close()
             closing.push_async_callback(self._workshop.close)
             closing.push_async_callback(self._history.close)
             closing.push_async_callback(self._books.close)
@@ -319,6 +326,7 @@ class Program:
         join(window.voice_chosen, self._preferences.choose_voice)
         join(window.new_conversation_asked, self._begin_anew)
         join(window.reconnect_asked, lambda: handle(inputs.ConnectAsked()))
+        join(window.retry_stopped, lambda: handle(inputs.RetryStopped()))
         join(window.notice_acted, self._notice_acted)
 
     def _begin_anew(self) -> None:
@@ -331,7 +339,6 @@ class Program:
             case EntryAction.SAY_THE_REST:
                 self._handle(inputs.RestAsked(item_id))
             case EntryAction.CONTINUE | EntryAction.RETRY:
-        join(window.retry_stopped, lambda: handle(inputs.RetryStopped()))
                 self._handle(inputs.AnswerAsked())
 
     def _files_given(self, paths: list[str]) -> None:
@@ -379,7 +386,7 @@ class Program:
 
     def _key_entered(self, name: str, key: str) -> None:
         """Use a key that was typed, for this run; it is written nowhere."""
-        self._keys[name] = key
+        self._credentials.keep(name, key)
         self._redaction.add(key)
         if name == self._preferences.settings.connection.endpoint:
             self._begin_again()
@@ -495,7 +502,7 @@ def _choose(
     options: Options,
     settings: Settings,
     installation: str,
-    keys: Mapping[str, str],
+    credentials: Credentials,
     environment: Environment,
 ) -> Choice:
     """Return the endpoint; one that cannot be used is reported, and the offline assistant answers."""
@@ -513,7 +520,7 @@ def _choose(
             environment=environment,
             install_id=installation,
             profiles=profiles,
-            secrets=lambda name: keys.get(name, ""),
+            secrets=credentials.get,
         )
     except ParleyError as error:
         window.show_notice(Notice.of(error))

@@ -20,7 +20,8 @@ from desktop_app.protocol import session_config as sc
 from desktop_app.protocol.dialects import Dialect
 from desktop_app.protocol.items import Tool
 from desktop_app.settings import Settings, TurnSettings
-from desktop_app.tools.mcp_config import HttpServer, parse_mcp_config
+from desktop_app.tools.mcp_config import HttpServer
+from desktop_app.tools.mcp_secrets import usable
 
 OFFLINE_LANGUAGE = "en"
 """The one the offline assistant answers in; to guess it anew in every short question would err now and then."""
@@ -30,7 +31,7 @@ _LABEL = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def session_config(
-    settings: Settings, choice: Choice, environment: Mapping[str, str] | None = None
+    settings: Settings, choice: Choice, variables: Mapping[str, str] | None = None
 ) -> sc.SessionConfig:
     """Return what every session of this endpoint is configured with; the voice apart."""
     answers = settings.answers
@@ -47,7 +48,7 @@ def session_config(
             ),
             output=sc.AudioOutput(format=sc.PCM_24K, speed=answers.speed),
         ),
-        tools=remote_servers(settings, choice, environment) or UNSET,
+        tools=remote_servers(settings, choice, variables) or UNSET,
         max_output_tokens=answers.max_tokens or "inf",
         truncation=_truncation(settings),
         tracing="auto" if answers.tracing and not choice.local else UNSET,
@@ -58,7 +59,7 @@ def session_config(
     )
 
 
-def remote_servers(settings: Settings, choice: Choice, environment: Mapping[str, str] | None = None) -> list[Tool]:
+def remote_servers(settings: Settings, choice: Choice, variables: Mapping[str, str] | None = None) -> list[Tool]:
     """Return the MCP servers that the service is to call by itself, asking the user each time.
 
     What is wrong with the settings is told by whoever starts the other servers.
@@ -66,7 +67,7 @@ def remote_servers(settings: Settings, choice: Choice, environment: Mapping[str,
     if choice.local or choice.dialect is not Dialect.GA:
         return []
     try:
-        configs = parse_mcp_config(settings.tools.mcp, environment)
+        configs = usable(settings.tools.mcp, variables or {}).configs
     except ParleyError:
         return []
     return [
@@ -82,13 +83,13 @@ def remote_servers(settings: Settings, choice: Choice, environment: Mapping[str,
     ]
 
 
-def remote_mark(settings: Settings, choice: Choice, tool: str, environment: Mapping[str, str] | None = None) -> str:
+def remote_mark(settings: Settings, choice: Choice, tool: str, variables: Mapping[str, str] | None = None) -> str:
     """Return what an «always» for a tool (`server/tool`) that the service calls is kept by; empty: there is none.
 
     It is meant for the server at that address, and for no other one of its name.
     """
     label = tool.partition("/")[0]
-    servers = remote_servers(settings, choice, environment)
+    servers = remote_servers(settings, choice, variables)
     server = next((each for each in servers if each.server_label == label), None)
     if server is None:
         return ""
@@ -97,12 +98,12 @@ def remote_mark(settings: Settings, choice: Choice, tool: str, environment: Mapp
 
 
 def approved_tools(
-    settings: Settings, choice: Choice, environment: Mapping[str, str] | None = None
+    settings: Settings, choice: Choice, variables: Mapping[str, str] | None = None
 ) -> tuple[str, ...]:
     """Return the tools that the service calls and that need not ask, as `server/tool`."""
     kept = [(mark, mark.rpartition("@")[0]) for mark in settings.tools.trusted]
     return tuple(
-        tool for mark, tool in kept if "/" in tool and mark == remote_mark(settings, choice, tool, environment)
+        tool for mark, tool in kept if "/" in tool and mark == remote_mark(settings, choice, tool, variables)
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,8 @@ from desktop_app.tools.builtin import builtin_tools
 from desktop_app.tools.builtin.clipboard import Clipboard
 from desktop_app.tools.builtin.timers import Timers
 from desktop_app.tools.mcp import McpServers, ServerState, ServerStatus
-from desktop_app.tools.mcp_config import is_remote, parse_mcp_config, secrets_of, variables_named
+from desktop_app.tools.mcp_config import is_remote, secrets_of, variables_named
+from desktop_app.tools.mcp_secrets import usable
 from desktop_app.tools.tool import Picture, ToolCall
 from desktop_app.tools.toolbox import Toolbox
 from desktop_app.tools.user_tools import UserTools
@@ -63,9 +64,15 @@ class Workshop:
         trusted: Sequence[str] = (),
         approved: Sequence[str] = (),
         environment: Environment | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        """`approved`: tools that the service calls by itself and that need not ask. `environment`: where MCP servers' tokens may be, and what keeps keys out of what tools say."""
+        """Offer nothing yet.
+
+        `approved`: tools that the service calls by itself and that need not ask. `environment`: what keeps keys out
+        of what tools say. `variables`: what the references in the list of MCP servers stand for.
+        """
         self._environment = environment or Environment({}, Redaction())
+        self._variables = self._environment if variables is None else variables
         self._redaction = self._environment.redaction
         self._post = post
         self._window = window
@@ -104,11 +111,20 @@ class Workshop:
         """Have these MCP servers and no others, but the remote ones; what is wrong with the text is told."""
         self._environment.hide(name for name in variables_named(text) if sounds_secret(name))
         try:
-            configs = parse_mcp_config(text, self._environment)
-            self._redaction.add(*(secret for config in configs for secret in secrets_of(config)))
-            self.mcp.use([config for config in configs if not is_remote(config)])
+            known = usable(text, self._variables)
+            self._redaction.add(*(secret for config in known.configs for secret in secrets_of(config)))
+            self.mcp.use([config for config in known.configs if not is_remote(config)])
+            for server, name in known.missing:
+                self._tell_missing(server, name)
         except ParleyError as error:
             self._window.show_notice(Notice.of(error, key="mcp"))
+
+    def _tell_missing(self, server: str, name: str) -> None:
+        told = f"The MCP server «{server}» is not used: it needs {name}, which is not known."
+        hint = (
+            "Set an environment variable of that name and start Parley again, or paste the servers in the settings."
+        )
+        self._window.show_notice(Notice(told, hint, Severity.WARNING, f"mcp:{server}"))
 
     def offer(self) -> None:
         """Tell the core which tools there are now."""
@@ -120,7 +136,7 @@ class Workshop:
         return tuple(ToolOffer(tool, asks=self._asks(str(tool.name))) for tool in tools)
 
     def switch(self, *, off: Sequence[str], trusted: Sequence[str], approved: Sequence[str]) -> None:
-        """Have these tools switched off, and these never ask; `approved`: those that the service calls by itself."""
+        """Have these tools switched off, and these never ask (`approved`: of those that the service calls)."""
         self._switched_off, self._trusted, self._approved = set(off), set(trusted), tuple(approved)
         self.offer()
 

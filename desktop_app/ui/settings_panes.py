@@ -280,7 +280,8 @@ class McpPane(_ListPane):
         "MCP servers",
         'Paste the JSON that other programs use: {"mcpServers": {"files": {"command": "…", "args": ["…"]}}}, '
         'or with a "url". Each server runs with what your account may do. With "remote": true beside an https '
-        "url, the service you talk to calls that server, and you are asked each time.",
+        "url, the service you talk to calls that server, and you are asked each time. Keys in it are not written down, "
+        "but kept until Parley ends; ${NAME} in the place of one is read from the environment at every start.",
     )
     entered = Signal(str)
     restart_asked = Signal(str)
@@ -326,7 +327,8 @@ class McpPane(_ListPane):
         self._problem.show()
 
     def _show_whether_changed(self) -> None:
-        self._use.setEnabled(self._text.toPlainText() != self._in_force)
+        text = self._text.toPlainText()
+        self._use.setEnabled(text != self._in_force or bool(text.strip()))
 
     def _line(self, line: ServerLine) -> QWidget:
         frame, column = self._box(wrong=not line.works)
@@ -351,8 +353,8 @@ class EndpointsPane(_ListPane):
 
     heading = (
         "Endpoints with names of your own",
-        "Azure and other services that speak the protocol. A key, or an ephemeral secret (ek_…), goes where the "
-        "system keeps secrets, and into no file.",
+        "Azure and other services that speak the protocol. A key, or an ephemeral secret (ek_…), that you type here is "
+        "written into no file, but kept until Parley ends; one in an environment variable is found at every start.",
     )
     changed = Signal(list)
     """All entries, as they stand in the settings."""
@@ -416,8 +418,11 @@ class EndpointsPane(_ListPane):
             entries.append(entry)
         else:
             entries[self._edited] = entry
-        self._close_form()
+        self._problem.hide()
         self.changed.emit(entries)
+        if not self._problem.isHidden():
+            return  # it was refused, and stays to be mended
+        self._close_form()
         if key:
             self.key_entered.emit(str(entry["name"]), key)
 

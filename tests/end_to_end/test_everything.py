@@ -38,6 +38,7 @@ from desktop_app.protocol.session_config import ServerVad
 from desktop_app.tools.mcp import McpServers
 from desktop_app.tools.toolbox import Toolbox
 from desktop_app.ui.connection_panel import ConnectionPanel, limit_words
+from desktop_app.ui.settings_panes import McpPane
 from tests.bench.sound import noise
 from tests.conftest import RunAsync
 from tests.harness.inside import User, program
@@ -940,6 +941,66 @@ def test_a_remote_mcp_server_is_the_services_to_call_after_a_yes(run_async: RunA
             user.window.settings.setting_changed.emit("tools.mcp", "")
             await user.until(lambda: all(tools_offered(server)), "it is taken out")
             assert "get_local_time" in tools_offered(server)
+
+    run_async(story(), deadline_s=30)
+
+
+def test_keys_in_a_pasted_list_of_mcp_servers_are_written_nowhere(run_async: RunAsync, tmp_path: Path) -> None:
+    secret = "tell-nobody-0123456789"
+    env = {"PARLEY_TEST_TOKEN": secret, "PARLEY_TEST_PORT": "80"}
+    pasted = mcp(test={"command": sys.executable, "args": [str(MCP_SERVER), "stdio"], "env": env})["tools"]["mcp"]
+
+    async def story() -> None:
+        async with talking(tmp_path, (Call("test__environment"),), "It is there.") as (user, server):
+            user.window.settings.setting_changed.emit("tools.mcp", pasted)
+            notice = await user.until_told("PARLEY_TEST_TOKEN")
+            assert "not written down" in notice.text
+            assert "environment" in notice.hint
+            await user.until(lambda: "test__environment" in tools_offered(server), "the server's tools", 30)
+            user.types("Is it there?")
+            await user.answers("Allow")
+            await user.sees("It is there.")
+            (output,) = created_items(server, "function_call_output")
+            assert "PARLEY_TEST_TOKEN" in str(output.output), "the server has its key"
+            assert secret not in str(output.output), "and nobody else learns it"
+            user.window.settings.setting_changed.emit("answers.speed", 1.1)
+        async with talking(tmp_path, "Fine.") as (user, _):
+            notice = await user.until_told("«test»")
+            assert "PARLEY_TEST_TOKEN" in notice.text
+            await ask(user, "And otherwise?", "Fine.")
+
+    run_async(story(), deadline_s=90)
+    kept = (tmp_path / "settings.json").read_text("utf-8")
+    assert "${PARLEY_TEST_TOKEN}" in kept
+    assert '\\"80\\"' in kept
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+def test_keys_that_somebody_wrote_into_the_settings_are_told(run_async: RunAsync, tmp_path: Path) -> None:
+    open_ = mcp(wiki={"url": "https://127.0.0.1:9/mcp", "headers": {"X-Api-Key": "0123456789abcdef"}})
+
+    async def story() -> None:
+        async with talking(tmp_path, settings=open_) as (user, _):
+            notice = await user.until_told("everybody can read")
+            assert "X_API_KEY" in notice.text
+            user.window.settings.setting_changed.emit("tools.mcp", open_["tools"]["mcp"])
+            await user.until_told("not written down")
+
+    run_async(story(), deadline_s=60)
+    assert "0123456789abcdef" not in (tmp_path / "settings.json").read_text("utf-8")
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support")
+def test_a_list_of_mcp_servers_that_is_none_is_not_saved(run_async: RunAsync, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with talking(tmp_path) as (user, _):
+            user.window.settings.open()
+            user.window.settings.setting_changed.emit("tools.mcp", '{"mcpServers": {"x": {}}}')
+            pane = user.window.findChild(McpPane)
+            assert pane is not None
+            assert "needs a command or a url" in pane._problem.text().replace("\u200b", "")
+            assert not user.running._preferences.settings.tools.mcp
 
     run_async(story(), deadline_s=30)
 
