@@ -1,18 +1,18 @@
 """The rows of the history panel: conversations by day, or what a search found. Words only, no Qt.
 
-Whatever is shown here was said, written or imported by somebody: it becomes one line of plain text, without control
-characters, and without those that turn the direction of what follows.
+Whatever is shown here was said, written or imported by somebody: it becomes one line of plain text, in which
+characters that would disguise others are seen (`plain.py`).
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from desktop_app.conversation.past import Hit, PastConversation
 from desktop_app.ui.entry_words import utf16_units
+from desktop_app.ui.plain import visible
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -27,6 +27,7 @@ MOST_BEFORE = 28
 """How many characters of a snippet stand before its first mark, so that it is in sight."""
 LATEST_S = 250_000_000_000
 """Later than the year 9000 is no time."""
+_SPACES = {ord("\n"): " ", ord("\t"): " "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def spoken_words(row: Row, now: float, *, present: bool, opened: bool) -> str:
 
 def snippet_words(hit: Hit) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Return a snippet that begins shortly before its first mark, and where its marks are, in UTF-16 units."""
-    text = _plain(hit.snippet)
+    text = _in_line(hit.snippet)
     marks = tuple(sorted((begin, end) for begin, end in hit.marks if 0 <= begin < end <= len(text)))
     cut = 0
     if marks and marks[0][0] > MOST_BEFORE:
@@ -193,18 +194,12 @@ def snippet_words(hit: Hit) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 def one_line(text: str) -> str:
     """Return `text` as one line of visible characters."""
-    return " ".join(_plain(text[:MOST_CHARS]).split())
+    return " ".join(_in_line(text[:MOST_CHARS]).split())
 
 
-def _plain(text: str) -> str:
-    """Return `text`, as long as before, with a space for what is no character to see."""
-    return "".join(" " if _is_hidden(char) else char for char in text)
-
-
-def _is_hidden(char: str) -> bool:
-    if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs"):
-        return True
-    return "\u202a" <= char <= "\u202e" or "\u2066" <= char <= "\u2069"
+def _in_line(text: str) -> str:
+    """Return `text`, as long as before, with a space for what ends a line."""
+    return visible(text).translate(_SPACES)
 
 
 def _moment(at: float) -> datetime:
