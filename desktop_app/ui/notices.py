@@ -3,6 +3,9 @@
 The newest stands lowest, nearest to the hands. A notice of the same key takes the old one's place. Errors and
 warnings stay until they are closed or no longer hold; information leaves by itself, unless someone is at it. The
 notice of a lost connection counts down to the next attempt, which can be made now, or called off.
+
+Laying out a card takes 10 ms among others, so a server that fails a hundred times a second could hold the window:
+what stands there already is not shown again, and of a flood a few are shown at a time.
 """
 
 from __future__ import annotations
@@ -21,6 +24,10 @@ from desktop_app.ui.theme import GRID, Theme
 INFO_STAYS_MS = 12_000
 MOST_NOTICES = 12
 """More nobody reads; and a server that fails a thousand times must not be able to bury the window in cards."""
+BURST = 4
+"""So many are shown at once…"""
+PAUSE_MS = 250
+"""…and the next ones after this."""
 
 ACTION_WORDS = {
     NoticeAction.RECONNECT: "Reconnect",
@@ -48,21 +55,18 @@ class NoticeCard(Card):
         self.add_label(notice.text, strong=bool(notice.hint))
         if notice.hint:
             self.add_label(notice.hint)
-        self.action = QPushButton(ACTION_WORDS.get(notice.action, ""), self)
-        self.action.setProperty("kind", "notice")
-        self.action.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.action.setVisible(notice.action is not NoticeAction.NONE)
-        self.action.clicked.connect(self.acted)
-        if notice.action is not NoticeAction.NONE:
-            self.words.addSpacing(theme.px(GRID))
-            self.words.addWidget(self.action, 0, Qt.AlignmentFlag.AlignLeft)
-        self.close_button.setAccessibleName("Close notice")
         self._retry = self.add_label("")
         self.now = self._button("Try now")
         self.now.clicked.connect(self.retry_now)
         self.stop = self._button("Stop trying")
         self.stop.clicked.connect(self.retry_stopped)
         self._choices = flow_of((self.now, self.stop), theme.px(2 * GRID))
+        self.action = self._button(ACTION_WORDS.get(notice.action, ""))
+        self.action.clicked.connect(self.acted)
+        if notice.action is not NoticeAction.NONE:
+            self.words.addSpacing(theme.px(GRID))
+            self.words.addWidget(self.action, 0, Qt.AlignmentFlag.AlignLeft)
+        self.close_button.setAccessibleName("Close notice")
         self.words.addWidget(self._choices)
         self.show_retry("")
         self._leave = QTimer(self)
@@ -91,6 +95,11 @@ class NoticeCard(Card):
     def leaveEvent(self, event: QEvent) -> None:
         """Leave some time after the mouse."""
         self._stay_or_leave()
+
+    def stay_on(self) -> None:
+        """Stay for as long as a new one would."""
+        if not self.underMouse():
+            self._stay_or_leave()
 
     def colours(self) -> tuple[str, str, str]:
         """Return the colours of the severity."""
@@ -121,6 +130,10 @@ class NoticesBar(CardStack):
         super().__init__(theme, parent)
         self.setAccessibleName("Notices")
         self.setObjectName("notices")
+        self._left = BURST
+        self._waiting: dict[str, Notice] = {}
+        self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
+        self._pause.timeout.connect(self._go_on)
         self._countdown = Countdown(self)
         self._countdown.changed.connect(self._show_countdown)
 
@@ -131,6 +144,31 @@ class NoticesBar(CardStack):
 
     def show_notice(self, notice: Notice) -> None:
         """Show a notice; one of the same key, or else the oldest of too many, leaves for it."""
+        same = next((card for card in self._notice_cards if card.notice == notice), None)
+        if same is not None:
+            same.stay_on()
+            return
+        if not self._left:
+            self._wait(notice)
+            return
+        self._left -= 1
+        if not self._pause.isActive():
+            self._pause.start()
+        self._show(notice)
+
+    def _wait(self, notice: Notice) -> None:
+        key = notice.key or notice.text
+        self._waiting.pop(key, None)
+        self._waiting[key] = notice
+        if len(self._waiting) > MOST_NOTICES:
+            del self._waiting[next(iter(self._waiting))]
+
+    def _go_on(self) -> None:
+        self._left = BURST
+        for key in list(self._waiting)[:BURST]:
+            self.show_notice(self._waiting.pop(key))
+
+    def _show(self, notice: Notice) -> None:
         card = NoticeCard(notice, self._theme)
         card.closed.connect(lambda: self.take_out(card))
         card.acted.connect(lambda: self._act(card))
@@ -146,6 +184,7 @@ class NoticesBar(CardStack):
 
     def dismiss(self, key: str) -> None:
         """Take the notice of this key away."""
+        self._waiting.pop(key, None)
         for card in [card for card in self._notice_cards if key and card.notice.key == key]:
             self.take_out(card)
 

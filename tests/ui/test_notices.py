@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.ui import notices as notices_module
-from desktop_app.ui.notices import MOST_NOTICES, NoticeCard, NoticesBar
+from desktop_app.ui.notices import BURST, MOST_NOTICES, NoticeCard, NoticesBar
 from desktop_app.ui.theme import Theme
 
 LOST = Notice("The link is lost.", "Wait.", Severity.ERROR, "link", NoticeAction.RECONNECT)
@@ -54,16 +54,34 @@ def test_notices_without_key_stand_side_by_side(bar: NoticesBar) -> None:
     assert [notice.text for notice in bar.notices] == ["One.", "Two."]
 
 
-def test_of_too_many_notices_the_oldest_leave(bar: NoticesBar) -> None:
+def test_of_too_many_notices_the_oldest_leave(bar: NoticesBar, qtbot: QtBot) -> None:
     bar.show_notice(LOST)
     for number in range(MOST_NOTICES + 2):
         bar.show_notice(Notice(f"Error {number}.", severity=Severity.ERROR))
+    qtbot.waitUntil(lambda: bar.notices[-1].text == f"Error {MOST_NOTICES + 1}.")
     assert len(bar.notices) == MOST_NOTICES
     assert bar.notices[0].text == "Error 2."
     again = Notice("Error again.", severity=Severity.ERROR, key="again")
     bar.show_notice(again)
     bar.show_notice(again)
+    qtbot.waitUntil(lambda: bar.notices[-1] == again)
     assert [notice.text for notice in bar.notices][-2:] == [f"Error {MOST_NOTICES + 1}.", "Error again."]
+
+
+def test_what_stands_there_is_not_shown_again(bar: NoticesBar) -> None:
+    bar.show_notice(LOST)
+    card = cards(bar)[0]
+    bar.show_notice(LOST)
+    assert cards(bar) == [card]
+
+
+def test_of_a_flood_a_few_are_shown_at_once_and_what_no_longer_holds_never(bar: NoticesBar, qtbot: QtBot) -> None:
+    for number in range(BURST + 2):
+        bar.show_notice(Notice(f"Error {number}.", severity=Severity.ERROR, key=str(number)))
+    assert len(bar.notices) == BURST
+    bar.dismiss(str(BURST))
+    qtbot.waitUntil(lambda: len(bar.notices) > BURST)
+    assert [notice.text for notice in bar.notices[BURST:]] == [f"Error {BURST + 1}."]
 
 
 def test_a_notice_can_be_closed(bar: NoticesBar) -> None:
