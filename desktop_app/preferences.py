@@ -179,6 +179,12 @@ class Preferences:
         self._save(replace(self.settings, local=local))
         self._changed("local.chat_url")
 
+    def remember_history(self, is_open: bool, width: int) -> None:
+        """Keep whether the history panel is open, and how wide it is."""
+        window = replace(self.settings.window, history_open=is_open, history_px=width)
+        if window != self.settings.window:
+            self._save(replace(self.settings, window=window))
+
     def _use_model(self, model: str) -> None:
         """Go on with another model: the address of the session names it, so it takes a new one."""
         if self.choice.local:

@@ -249,6 +249,8 @@ class Program:
         self._books.open()
         self._history.open()
         self._reading.open(self._join)
+        left = self._preferences.settings.window
+        self._window.show_history(is_open=left.history_open, width=left.history_px)
         self._preferences.open(self._join, open_address)
         self._workshop.open(self._preferences.settings.tools.mcp)
         self._handle(inputs.ConnectAsked())
@@ -325,6 +327,7 @@ class Program:
         join(window.answer_asked, lambda: handle(inputs.AnswerAsked()))
         join(window.voice_chosen, self._preferences.choose_voice)
         join(window.new_conversation_asked, self._begin_anew)
+        join(window.history_resized, self._preferences.remember_history)
         join(window.reconnect_asked, lambda: handle(inputs.ConnectAsked()))
         join(window.retry_stopped, lambda: handle(inputs.RetryStopped()))
         join(window.notice_acted, self._notice_acted)

@@ -78,6 +78,7 @@ class Reading:
         join(panel.delete_asked, lambda number: self._start(self._delete, number))
         join(panel.export_asked, self._ask_where)
         join(panel.import_asked, self._ask_which)
+        self._panel_shown(panel.isVisible())
         self._start(self._offer_what_was_cut)
 
     def changed(self) -> None:

@@ -466,6 +466,15 @@ class CostSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """How the user left the window; not in the dialog."""
+
+    history_open: bool = False
+    history_px: int = 288
+    """How wide the history panel is, at scale 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set, by area."""
 
@@ -481,6 +490,7 @@ class Settings:
     transcription: TranscriptionSettings = field(default_factory=TranscriptionSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
     costs: CostSettings = field(default_factory=CostSettings)
+    window: WindowSettings = field(default_factory=WindowSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from desktop_app.protocol import events as wire
 from desktop_app.ui.history_panel import HistoryPanel
 from desktop_app.ui.history_rows import Found, Heading, Line, Row, snippet_words, title_words
 from desktop_app.ui.past_view import PastView
+from desktop_app.ui.side_pane import SidePane
 from tests.conftest import RunAsync
 from tests.harness.inside import User, click, press, program
 from tests.harness.mind import Mind, Reply
@@ -313,6 +314,29 @@ def test_talking_returns_to_the_present_conversation(run_async: RunAsync, tmp_pa
                         user.types("And a baker's dozen?")
                     assert not user.past.isVisible()
                 await user.sees("Thirteen.")
+
+    run_async(story(), deadline_s=60)
+
+
+def test_the_panel_is_as_it_was_left(run_async: RunAsync, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(SEA) as server:
+            async with running(tmp_path, server) as first:
+                first.window.resize(1100, 700)
+                await ask(first, "What can you tell me about the sea?", SEA)
+                await first.opens_history()
+                pane = first.window.findChild(SidePane)
+                assert pane is not None
+                pane.set_width(300)
+                pane.width_chosen.emit(300)
+            async with running(tmp_path, server) as user:
+                pane = user.window.findChild(SidePane)
+                assert pane is not None
+                assert (pane.is_open, pane.side_px) == (True, 300)
+                await user.until(lambda: user.titles() == ["What can you tell me about the sea?"], "the list")
+                press(user.window, Qt.Key.Key_H, CONTROL)
+            async with running(tmp_path, server) as user:
+                assert not user.panel.isVisible()
 
     run_async(story(), deadline_s=60)
 
