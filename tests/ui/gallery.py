@@ -31,6 +31,7 @@ from desktop_app.conversation.effects import (
     EntryAction,
     EntryStatus,
     Link,
+    Retry,
     Role,
     ToolUse,
     Turn,
@@ -452,6 +453,32 @@ SUMMARY = (
 )
 
 
+LOST = Notice(
+    "The connection was lost.",
+    "It is being opened again.",
+    Severity.WARNING,
+    "link",
+    NoticeAction.RECONNECT,
+)
+
+
+def retrying(window: MainWindow) -> None:
+    """The connection was lost: the next attempt is counted down."""
+    _ready(window)
+    _talked(window)
+    window.show_link(Link.CONNECTING)
+    window.show_notice(LOST)
+    window.show_retry(Retry(4_000, 3, 5))
+
+
+def connection_retrying(window: MainWindow) -> None:
+    """The same, in the panel."""
+    connection(window)
+    window.show_link(Link.CONNECTING)
+    window.show_retry(Retry(4_000, 3, 5))
+    window._link_button.click()
+
+
 def titled(window: MainWindow) -> None:
     _talked(window)
     window.show_spending("$0.0421", "$0.31")
@@ -744,7 +771,7 @@ SCENES: tuple[Callable[[MainWindow], None], ...] = (
     aside_replies, asides, consent, consent_remote, hands_free, hands_free_heard, hands_free_muted,
     hands_free_unheard, hands_free_speaking, hands_free_manual, modes,
     settings, settings_turns, settings_model, settings_tools, settings_mcp, settings_endpoints, settings_search,
-    settings_nothing, connection, connection_lost,
+    settings_nothing, connection, connection_lost, retrying, connection_retrying,
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
     history, history_empty, history_search, history_nothing, history_menu, history_rename, history_delete, past,
