@@ -17,7 +17,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
-from desktop_app.conversation.effects import Turn
+from desktop_app.conversation.effects import Link, Turn
 from desktop_app.ui.theme import GRID, KEY_REASONS, Text, Theme
 
 HEIGHT_PX = 72
@@ -82,16 +82,20 @@ LOUD_FOR = 6
 
 
 _DEAF = _Face("Not listening", "waiting for the connection", "mic-off", filled=False)
+_UNCONNECTED = {
+    Link.CONNECTING: _Face("Connecting…", "you can talk in a moment", "mic-off", filled=False),
+    Link.OFFLINE: _Face("Not connected", "nobody would hear you", "mic-off", filled=False),
+}
 
 
 def face_of(
-    turn: Turn, mode: TalkMode, *, muted: bool = False, unheard: bool = False, online: bool = True
+    turn: Turn, mode: TalkMode, *, muted: bool = False, unheard: bool = False, link: Link = Link.ONLINE
 ) -> _Face:
     """Return what the button shows; `unheard`: somebody speaks although it is muted."""
+    if turn is Turn.IDLE and link is not Link.ONLINE:
+        return _UNCONNECTED[link] if mode is TalkMode.TALK else _DEAF
     if mode is TalkMode.TALK:
         return _HELD[turn]
-    if turn is Turn.IDLE and not online:
-        return _DEAF
     face = _OPEN[turn]
     if muted:
         if turn in (Turn.IDLE, Turn.LISTENING, Turn.OPENING):
@@ -119,7 +123,7 @@ class TalkButton(QAbstractButton):
         self._turn = Turn.IDLE
         self._mode = TalkMode.TALK
         self._muted = False
-        self._online = True
+        self._link = Link.ONLINE
         self._loud = 0
         """How many of the last steps of the meter were loud while muted."""
         self._levels: deque[float] = deque(maxlen=LEVELS_KEPT)
@@ -142,7 +146,7 @@ class TalkButton(QAbstractButton):
     @property
     def words(self) -> str:
         """What the button says."""
-        if self._turn is Turn.IDLE and self._mode is TalkMode.TALK:
+        if self._turn is Turn.IDLE and self._mode is TalkMode.TALK and not self._is_cut_off:
             return f"{self._face.title} — {self._key_name}"
         return f"{self._face.title} — {self._face.hint}"
 
@@ -160,10 +164,10 @@ class TalkButton(QAbstractButton):
         self.setChecked(muted and mode is not TalkMode.TALK)
         self._show(was_live)
 
-    def show_online(self, online: bool) -> None:
-        """Say whether anybody can hear: hands-free, the microphone is open only then."""
+    def show_link(self, link: Link) -> None:
+        """Say whether anybody can hear."""
         was_live = self._is_live
-        self._online = online
+        self._link = link
         self._show(was_live)
 
     def set_level(self, level: float) -> None:
@@ -179,23 +183,28 @@ class TalkButton(QAbstractButton):
 
     @property
     def _face(self) -> _Face:
-        return face_of(self._turn, self._mode, muted=self._muted, unheard=self._unheard, online=self._online)
+        return face_of(self._turn, self._mode, muted=self._muted, unheard=self._unheard, link=self._link)
 
     @property
     def _is_live(self) -> bool:
         """Whether what is said now is heard, so that the meter moves."""
         if self._mode is TalkMode.TALK:
             return self._turn is Turn.LISTENING
-        return self._online and not self._muted and self._turn in (Turn.IDLE, Turn.LISTENING)
+        return self._link is Link.ONLINE and not self._muted and self._turn in (Turn.IDLE, Turn.LISTENING)
 
     @property
     def _unheard(self) -> bool:
         return self._loud >= LOUD_FOR
 
     @property
+    def _is_cut_off(self) -> bool:
+        """Whether a talk cannot begin: there is nobody to hear it."""
+        return self._turn is Turn.IDLE and self._link is not Link.ONLINE
+
+    @property
     def _is_muted(self) -> bool:
-        deaf = self._turn is Turn.IDLE and not self._online
-        return self._mode is not TalkMode.TALK and (self._muted or deaf)
+        """Whether nothing that is said now is heard."""
+        return self._is_cut_off or (self._mode is not TalkMode.TALK and self._muted)
 
     def _show(self, was_live: bool) -> None:
         if not (was_live and self._is_live):
@@ -347,7 +356,7 @@ class TalkButton(QAbstractButton):
         if self._is_live:
             return self._paint_levels(painter, room)
         match self._turn:
-            case Turn.IDLE if self._mode is TalkMode.TALK:
+            case Turn.IDLE if self._mode is TalkMode.TALK and not self._is_cut_off:
                 return self._paint_key_cap(painter, room)
             case Turn.IDLE | Turn.LISTENING:
                 return room.right() - self._theme.px(4 * GRID)

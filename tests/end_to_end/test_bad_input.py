@@ -155,7 +155,19 @@ def test_a_setting_of_the_wrong_kind_is_named(run_async: RunAsync, tmp_path: Pat
 def test_an_endpoint_that_is_none_is_explained(run_async: RunAsync, tmp_path: Path) -> None:
     async def story() -> None:
         async with program(tmp_path, "no such thing") as user:
-            await user.until_told("no endpoint called")
+            notice = await user.until_told("no endpoint called")
+            assert "offline assistant answers instead" in notice.text
+            assert "«local», «openai»" in notice.hint
+
+    run_async(story(), deadline_s=30)
+
+
+def test_a_voice_that_nobody_has_is_explained(run_async: RunAsync, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with program(tmp_path, "local", voice="nobody") as user:
+            notice = await user.until_told("no voice called «nobody»")
+            assert "«heart» speaks instead" in notice.text
+            assert "heart, june, max, otto, pip" in notice.hint
 
     run_async(story(), deadline_s=30)
 

@@ -76,6 +76,21 @@ def test_the_turn_is_said_in_words(window: MainWindow, turn: Turn, said: str, st
     assert status(window) != ""
 
 
+def test_without_a_connection_the_button_offers_nothing(window: MainWindow) -> None:
+    talk = window.findChild(TalkButton)
+    assert isinstance(talk, TalkButton)
+    window.show_link(Link.ONLINE)
+    connected = talk.grab().toImage()
+    for link, said in ((Link.CONNECTING, "Connecting…"), (Link.OFFLINE, "Not connected")):
+        window.show_link(link)
+        assert talk.words.startswith(said)
+        assert talk.accessibleName() == talk.words
+        assert talk.grab().toImage() != connected
+        window.show_turn(Turn.SPEAKING)
+        assert talk.words.startswith("Speaking"), "what was received is still heard"
+        window.show_turn(Turn.IDLE)
+
+
 def test_the_link_is_said_in_words(window: MainWindow) -> None:
     for link, said in (
         (Link.OFFLINE, "Not connected"),
@@ -221,6 +236,7 @@ def test_another_talk_key_is_named_everywhere(qtbot: QtBot, theme: Theme) -> Non
     qtbot.addWidget(window)
     talk = window.findChild(TalkButton)
     assert isinstance(talk, TalkButton)
+    window.show_link(Link.ONLINE)
     assert talk.words == "Hold to talk — F7"
 
 
