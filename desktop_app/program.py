@@ -38,7 +38,7 @@ from desktop_app.conversation.conversation import Conversation
 from desktop_app.conversation.effects import CountUsage, Entry, EntryAction
 from desktop_app.credentials import Credentials, ForThisRun, Variables
 from desktop_app.devices import SoundDevices
-from desktop_app.endpoints import Choice, Endpoint
+from desktop_app.endpoints import Choice, Endpoint, Kind
 from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity, ToolError
 from desktop_app.history.history import History
 from desktop_app.local_process import LocalServer, Report, command
@@ -62,6 +62,9 @@ LEVEL_INTERVAL_MS = 50
 GARBAGE_INTERVAL_MS = 1_000
 WORKERS = 4
 """Threads for files, pictures and host names: enough that a few look-ups that hang do not hold up the files."""
+
+_KNOWN_VOICES = (Kind.OPENAI, Kind.AZURE)
+"""Services whose voices we know; what other ones have, only they know."""
 
 _log = logging.getLogger(__name__)
 
@@ -214,7 +217,7 @@ class Program:
             begin_anew=self._begin_anew,
             continued=self._books.begin_conversation,
         )
-        voice = options.voice or settings.voices.get(choice.name, "") or choice.voices[0]
+        voice = _choose_voice(window, options.voice or settings.voices.get(choice.name, ""), choice)
         self._session = Session(
             Conversation(
                 wishes.session_config(settings, choice, variables),
@@ -526,8 +529,22 @@ def _choose(
             secrets=credentials.get,
         )
     except ParleyError as error:
-        window.show_notice(Notice.of(error))
+        told = f"{error.sentence} The offline assistant answers instead."
+        window.show_notice(Notice(told, error.hint, Severity.WARNING, "endpoint"))
         return endpoints.choose(endpoints.LOCAL, model="", environment={})
+
+
+def _choose_voice(window: MainWindow, wanted: str, choice: Choice) -> str:
+    """Return the voice to begin with; one that the endpoint is known not to have is reported."""
+    if not wanted:
+        return choice.voices[0]
+    own = wanted.startswith("voice_")  # one that somebody has made at the service
+    if wanted in choice.voices or not (choice.local or (choice.kind in _KNOWN_VOICES and not own)):
+        return wanted
+    text = f"{choice.name} has no voice called «{wanted[:60]}»; «{choice.voices[0]}» speaks instead."
+    hint = f"There are {', '.join(choice.voices)}: choose one in the menu at the top."
+    window.show_notice(Notice(text, hint, Severity.WARNING, "voice"))
+    return choice.voices[0]
 
 
 def _end_on_signals(closing: asyncio.Event) -> None:

@@ -274,7 +274,7 @@ class MainWindow(QMainWindow):
         """Show the state of the connection."""
         self._link = link
         self._dot.show_link(link)
-        self._talk.show_online(link is Link.ONLINE)
+        self._talk.show_link(link)
         self._show_endpoint()
         self._show_status()
 
