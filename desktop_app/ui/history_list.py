@@ -1,8 +1,8 @@
 """The list in the history panel: a model of its rows, a delegate that paints one, the view with keys and mouse.
 
-All rows are of one height, so that Qt need not measure ten thousand of them; a row is given words when it is
-painted. What changes at the top of a long list is told as what it is, a few rows that came or went: the place the
-user looks at stays where it is.
+All rows are of one height, so that Qt need not measure thousands of them; a row is given words when it is painted,
+and rows of long ago come when someone scrolls down to them. What changes at the top of a long list is told as what it
+is, a few rows that came or went: the place the user looks at stays where it is.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QFocusEvent,
+    QFont,
     QFontMetricsF,
     QKeyEvent,
     QMouseEvent,
@@ -80,6 +81,8 @@ class HistoryModel(QAbstractListModel):
 
     renamed = Signal(int, str)
     """The number of a conversation, and the title the user typed."""
+    more_asked = Signal()
+    """The end is in sight, and there is more."""
 
     def __init__(self, now: Callable[[], float] = time) -> None:
         super().__init__()
@@ -87,6 +90,7 @@ class HistoryModel(QAbstractListModel):
         """The clock: Unix seconds."""
         self._rows: list[Row] = []
         self._keys: list[Key] = []
+        self._more = False
         self.present: int | None = None
         """The number of the conversation that is going on."""
         self.opened: int | None = None
@@ -150,8 +154,22 @@ class HistoryModel(QAbstractListModel):
         """Return where the row of this key is; not valid if it is not here."""
         return self.index(self._keys.index(key)) if key in self._keys else QModelIndex()
 
-    def show_rows(self, rows: Sequence[Row]) -> None:
-        """Show these rows: only what is between the same beginning and the same end comes and goes."""
+    def canFetchMore(self, parent: Index) -> bool:
+        """Return whether there is more than is here."""
+        return self._more and not parent.isValid()
+
+    def fetchMore(self, parent: Index) -> None:
+        """Ask for more."""
+        if self._more:
+            self._more = False
+            self.more_asked.emit()
+
+    def show_rows(self, rows: Sequence[Row], *, more: bool = False) -> None:
+        """Show these rows, behind which there are more or not.
+
+        Only what is between the same beginning and the same end comes and goes.
+        """
+        self._more = more
         keys = [key_of(row) for row in rows]
         first, last_old, last_new = _difference(self._keys, keys)
         if first < last_old:
@@ -163,9 +181,10 @@ class HistoryModel(QAbstractListModel):
             self._rows[first:first] = rows[first:last_new]
             self._keys[first:first] = keys[first:last_new]
             self.endInsertRows()
-        if rows:
+        changed = [at for at, (old, new) in enumerate(zip(self._rows, rows, strict=True)) if old != new]
+        if changed:
             self._rows = list(rows)
-            self.dataChanged.emit(self.index(0), self.index(len(rows) - 1))
+            self.dataChanged.emit(self.index(changed[0]), self.index(changed[-1]))
 
     def mark(self, *, present: int | None, opened: int | None) -> None:
         """Say which conversation is going on, and which old one is shown."""
@@ -208,6 +227,7 @@ class HistoryDelegate(QStyledItemDelegate):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
+        self._fonts: dict[tuple[Text, bool], tuple[QFont, QFontMetricsF]] = {}
         self.ring = False
         """Whether the row the keys act on shows it."""
 
@@ -318,8 +338,7 @@ class HistoryDelegate(QStyledItemDelegate):
     def _paint_chip(self, painter: QPainter, room: QRectF, words: str, *, opened: bool) -> None:
         """Paint a topic as what it is in the header: a small word on a ground of its own."""
         palette, px = self._theme.palette, self._theme.px
-        font = self._theme.font(Text.CAPTION, strong=True)
-        metrics = QFontMetricsF(font)
+        font, metrics = self._font(Text.CAPTION, strong=True)
         pad = px(1.5 * GRID)
         shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room.width() - 2 * pad)
         width = metrics.horizontalAdvance(shown) + 2 * pad
@@ -338,7 +357,7 @@ class HistoryDelegate(QStyledItemDelegate):
         palette, px = self._theme.palette, self._theme.px
         text, marks = snippet_words(row.hit)
         left, right = rect.left() + px(INSET_PX + 2 * PAD_PX), rect.right() - px(INSET_PX + PAD_PX)
-        layout = QTextLayout(text, self._theme.font(Text.CAPTION))
+        layout = QTextLayout(text, self._font(Text.CAPTION)[0])
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         layout.setTextOption(option)
@@ -357,6 +376,13 @@ class HistoryDelegate(QStyledItemDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(palette.line))
         painter.drawRoundedRect(line, px(1), px(1))
+
+    def _font(self, size: Text, *, strong: bool = False) -> tuple[QFont, QFontMetricsF]:
+        """Return a font and its measures; making them takes longer than a row."""
+        if (size, strong) not in self._fonts:
+            font = self._theme.font(size, strong=strong)
+            self._fonts[size, strong] = (font, QFontMetricsF(font))
+        return self._fonts[size, strong]
 
     def _lines(self, rect: QRectF) -> tuple[QRectF, QRectF]:
         """Return where the two lines of a row are."""
@@ -380,8 +406,7 @@ class HistoryDelegate(QStyledItemDelegate):
         align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignVCenter,
     ) -> float:
         """Paint one line of plain text, cut to its room; return how wide it is."""
-        font = self._theme.font(size, strong=strong)
-        metrics = QFontMetricsF(font)
+        font, metrics = self._font(size, strong=strong)
         shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, max(0.0, room.width()))
         painter.setFont(font)
         painter.setPen(QColor(ink))
@@ -425,7 +450,7 @@ class HistoryList(QListView):
         self._painter = HistoryDelegate(theme)
         self._more = QToolButton(self.viewport())
         self._more_row: Row | None = None
-        self._waiting: Sequence[Row] | None = None
+        self._waiting: tuple[Sequence[Row], bool] | None = None
         """Rows that came while a title was typed: its line must stay where it is."""
         self.setModel(model)
         self.setItemDelegate(self._painter)
@@ -452,13 +477,13 @@ class HistoryList(QListView):
         """Return the row the keys act on."""
         return self._model.row(self.currentIndex())
 
-    def show_rows(self, rows: Sequence[Row]) -> None:
-        """Show these rows; the keys stay on the one they act on."""
+    def show_rows(self, rows: Sequence[Row], *, more: bool = False) -> None:
+        """Show these rows, behind which there are more or not; the keys stay on the one they act on."""
         if self.state() is QAbstractItemView.State.EditingState:
-            self._waiting = rows
+            self._waiting = (rows, more)
             return
         current = self.current_row()
-        self._model.show_rows(rows)
+        self._model.show_rows(rows, more=more)
         if current is not None and not self.currentIndex().isValid():
             self.go_to(key_of(current))
 
@@ -489,8 +514,8 @@ class HistoryList(QListView):
         """End typing a title; show what came meanwhile."""
         super().closeEditor(editor, hint)
         if self._waiting is not None:
-            rows, self._waiting = self._waiting, None
-            self.show_rows(rows)
+            (rows, more), self._waiting = self._waiting, None
+            self.show_rows(rows, more=more)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move, open, delete; what is typed is searched for."""

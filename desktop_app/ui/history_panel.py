@@ -39,6 +39,7 @@ from desktop_app.ui.history_rows import (
 from desktop_app.ui.labels import PlainLabel, breakable
 from desktop_app.ui.theme import GRID, Theme
 
+PAGE = 300
 TYPED_MS = 60
 """A search begins when no key followed for this long."""
 EXPORT_WORDS = {
@@ -80,6 +81,8 @@ class HistoryPanel(QWidget):
         self._hits: tuple[str, tuple[Hit, ...]] = ("", ())
         """What was searched for, and what was found."""
         self._searched = ""
+        self._most = PAGE
+        """How many conversations are listed: more when someone scrolls down to the end."""
         self._kept = True
         self._doomed: PastConversation | None = None
         """What the question is about."""
@@ -263,6 +266,7 @@ class HistoryPanel(QWidget):
         self.list.typed.connect(self._type_on)
         self.list.left_upwards.connect(self.begin_search)
         self.model.renamed.connect(self.rename_asked)
+        self.model.more_asked.connect(self._show_more)
         self._new.clicked.connect(self.new_conversation_asked)
         self._close.clicked.connect(self.close_asked)
         self._import.triggered.connect(lambda _checked: self.import_asked.emit())
@@ -294,15 +298,20 @@ class HistoryPanel(QWidget):
         self.field.setFocus(Qt.FocusReason.OtherFocusReason)
         self.field.insert(text)
 
+    def _show_more(self) -> None:
+        self._most += PAGE
+        self._show_rows()
+
     def _show_rows(self) -> None:
         text, hits = self._hits
         if not self._searched:
-            rows = rows_by_day(self._conversations, self._now())
+            rows = rows_by_day(self._conversations, self._now(), self._most)
         elif text == self._searched:
             rows = rows_of_hits(hits)
         else:
             return  # the answer is under way: until then, what is shown stays
-        self.list.show_rows(rows)
+        more = not self._searched and self._most < len(self._conversations)
+        self.list.show_rows(rows, more=more)
         headline, body = NOT_FOUND if self._searched else NOTHING_YET if self._kept else NOT_KEPT
         for label, words in zip(self._empty_words, (headline, body), strict=True):
             label.setText(words)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
+from operator import attrgetter
 
 from desktop_app.conversation.past import Hit, PastConversation
 from desktop_app.ui.entry_words import utf16_units
@@ -75,15 +77,13 @@ def key_of(row: Row) -> Key:
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def rows_by_day(conversations: Iterable[PastConversation], now: float) -> list[Row]:
-    """Return the pinned conversations under one heading, then the others, the newest first, under their days."""
-    newest_first = sorted(conversations, key=lambda past: -past.changed_at)
+def rows_by_day(conversations: Iterable[PastConversation], now: float, most: int | None = None) -> list[Row]:
+    """Return the pinned conversations under one heading, then `most` others, the newest first, under their days."""
+    newest_first = sorted(conversations, key=attrgetter("changed_at"), reverse=True)
     pinned = [Line(past, dated=True) for past in newest_first if past.pinned]
     rows: list[Row] = [Heading(PINNED), *pinned] if pinned else []
     begins = float("inf")
-    for past in newest_first:
-        if past.pinned:
-            continue
+    for past in islice((past for past in newest_first if not past.pinned), most):
         if past.changed_at < begins:  # of a day before the one of the last heading
             rows.append(Heading(day_words(past.changed_at, now)))
             begins = _beginning(past.changed_at)

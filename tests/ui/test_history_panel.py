@@ -268,6 +268,20 @@ def test_what_changes_leaves_the_rest_where_it_is(panel: HistoryPanel, qtbot: Qt
     assert bar.value() > 0
 
 
+def test_what_is_long_ago_comes_when_someone_scrolls_to_it(panel: HistoryPanel, qtbot: QtBot) -> None:
+    many = [past(number) for number in range(1, 1001)]
+    panel.show_conversations(many)
+    QApplication.processEvents()
+    assert len(numbers(panel)) < 500
+    bar = panel.list.verticalScrollBar()
+    for _ in range(10):
+        bar.setValue(bar.maximum())
+        QApplication.processEvents()
+    assert numbers(panel) == [one.number for one in many]
+    panel.show_conversations(many[:-1])
+    assert numbers(panel) == [one.number for one in many[:-1]], "what was scrolled to stays listed"
+
+
 def test_only_what_differs_comes_and_goes(qapp: QApplication) -> None:
     model = HistoryModel(lambda: NOW)
     model.show_rows(rows_by_day([past(number) for number in range(1, 6)], NOW))
