@@ -780,6 +780,7 @@ class Conversation:
         """Fall silent, cancel what is being generated, tell what was heard; then begin `cause`."""
         if cause is not None:
             self._when_silent.append(cause)
+        self._owed = None
         silencing = self._playback.silence()
         for response_id in self._playback.response_ids:
             self._responses.silence(response_id)

@@ -23,16 +23,24 @@ from desktop_app.conversation.effects import (
     ClearEntries,
     CloseMic,
     Connect,
+    ConnectNext,
     Disconnect,
+    DropNext,
     Effect,
+    Entry,
+    EntryStatus,
     Link,
     OpenMic,
     Play,
     RemoveEntry,
+    Role,
     RunTool,
     Send,
+    SendNext,
     ShowEntry,
     StopPlayback,
+    SwitchOver,
+    ToolUse,
     WakeAfter,
     WithdrawConsent,
 )
@@ -43,6 +51,8 @@ from desktop_app.conversation.inputs import (
     BudgetReached,
     ConnectAsked,
     ConsentGiven,
+    ConversationContinued,
+    DeviceChanged,
     Disconnected,
     ForgetAsked,
     Heard,
@@ -50,8 +60,10 @@ from desktop_app.conversation.inputs import (
     MicBlock,
     MicClosed,
     MicFailed,
+    MicFound,
     MicStarted,
     Muted,
+    NetworkChanged,
     NewConversationAsked,
     PlaybackFinished,
     PlaybackStopped,
@@ -59,6 +71,8 @@ from desktop_app.conversation.inputs import (
     RenewalAsked,
     ResendAsked,
     RestAsked,
+    Resumed,
+    RetryStopped,
     SessionChosen,
     SpeakerFailed,
     StopPressed,
@@ -80,7 +94,6 @@ from desktop_app.protocol.session_config import ServerVad
 from tests.conversation.story import (
     CONFIG,
     HANDS_FREE,
-    SESSION_CREATED,
     SESSION_UPDATED,
     added,
     added_item,
@@ -101,6 +114,12 @@ NOTICE = Notice("It went away.", "Choose another.")
 CONFIGS = [CONFIG, HANDS_FREE, with_value(CONFIG, SPEED, 1.2), with_value(HANDS_FREE, SPEED, 0.8)]
 FREE, ASKS = "clock", "open_page"
 OFFERS = ToolsOffered(tuple(ToolOffer(Tool(name=name, parameters={}), asks=name == ASKS) for name in (FREE, ASKS)))
+LIFE_S = 3_600
+PAST = (
+    Entry("user_1_1", Role.USER, "Who painted it?", EntryStatus.COMPLETED),
+    Entry("old_2", Role.ASSISTANT, "It was Ver", EntryStatus.IN_PROGRESS),
+    Entry("old_3", Role.TOOL, tool=ToolUse("old_call", FREE, "{}")),
+)
 ALWAYS_ANSWERED = {Timer.RESPONSE_CREATED, Timer.RESPONSE_DONE}
 """A server that never answers is told in its own story; here it always does."""
 
@@ -143,6 +162,8 @@ class Server:
     rounds: list[Round] = field(default_factory=list)
     late: list[dict[str, object]] = field(default_factory=list)
     """Ends that are still on their way when the next response is born."""
+    buffer: bytes = b""
+    """What was appended since the last commit or clear."""
 
 
 class World(RuleBasedStateMachine):
@@ -159,6 +180,11 @@ class World(RuleBasedStateMachine):
         self.numbers = 0
         self.connecting = False
         self.server: Server | None = None
+        self.next_connecting = False
+        self.next: Server | None = None
+        """The session that is prepared beside the present one."""
+        self.now_s = 1_000_000.0
+        self.expires_s = 0.0
         # the speaker
         self.queue: dict[PartId, int] = {}
         self.response_of: dict[str, str] = {}
@@ -167,6 +193,8 @@ class World(RuleBasedStateMachine):
         # the microphone
         self.mic_open = False
         self.mic_closing = False
+        self.spoken = b""
+        """What the microphone delivered since it was opened."""
         # tools
         self.consents: set[str] = set()
         self.agreed: set[str] = set()
@@ -187,8 +215,13 @@ class World(RuleBasedStateMachine):
         self.sent = []
         self.asked_before = {str(asked.event_id) for asked in self.server.asked} if self.server else set()
         while inbox:
-            for effect in self.core.handle(inbox.pop(0)):
+            event = inbox.pop(0)
+            if isinstance(event, MicBlock):
+                self.spoken += event.pcm
+            for effect in self.core.handle(event):
                 self.perform(effect, inbox)
+            if isinstance(event, MicClosed | MicFailed):
+                self.spoken = b""
 
     def user(self, event: Input) -> None:
         """Take what the user does: what was wanted before is no longer followed up for its own sake."""
@@ -221,6 +254,19 @@ class World(RuleBasedStateMachine):
                 self.server, self.connecting = None, True
             case Disconnect():
                 self.server, self.connecting = None, False
+            case ConnectNext():
+                assert not self.next_connecting, "one at a time is prepared"
+                assert self.next is None
+                self.next_connecting = True
+            case SendNext(event):
+                assert self.next is not None, "nothing is sent without a session"
+                assert isinstance(event, events.SessionUpdate), "it is configured before it is used"
+                self.check_update(self.next, event.session)
+            case DropNext():
+                self.next, self.next_connecting = None, False
+            case SwitchOver():
+                assert self.next is not None, "only to what is there"
+                self.server, self.next = self.next, None
             case WakeAfter():
                 self.timers.append(effect)
             case RunTool() | CancelTool() | AskConsent() | WithdrawConsent():
@@ -298,6 +344,13 @@ class World(RuleBasedStateMachine):
                 self.check_item(server, item)
             case events.SessionUpdate(session=session):
                 self.check_update(server, session)
+            case events.InputAudioBufferAppend(audio=pcm_):
+                server.buffer += pcm_
+            case events.InputAudioBufferClear():
+                server.buffer = b""
+            case events.InputAudioBufferCommit():
+                assert server.buffer == self.spoken, "what was said is what the session got, all of it, in order"
+                server.buffer = b""
 
     def check_item(self, server: Server, item: Item) -> None:
         answers = item.call_id or item.approval_request_id
@@ -328,6 +381,10 @@ class World(RuleBasedStateMachine):
     def here(self) -> Server:
         assert self.server is not None
         return self.server
+
+    def sound(self, ms: int) -> bytes:
+        """Return a block that is like no other."""
+        return self.number().to_bytes(2, "little") * (len(pcm(ms)) // 2)
 
     def number(self) -> int:
         self.numbers += 1
@@ -362,7 +419,7 @@ class World(RuleBasedStateMachine):
         self.press()
         if self.mic_open:
             self.take(MicStarted())
-            self.take(MicBlock(pcm(ms)))
+            self.take(MicBlock(self.sound(ms)))
             self.take(TalkReleased())
             if self.mic_closing:
                 self.mic_closes()
@@ -447,7 +504,7 @@ class World(RuleBasedStateMachine):
             if self.server and call_id.startswith("call_") and f"item_{call_id}" not in self.rows:
                 self.server.owed.discard(call_id)
 
-    @rule(kind=st.sampled_from(list(AsideKind)))
+    @rule(kind=st.sampled_from([kind for kind in AsideKind if kind is not AsideKind.DIGEST]))
     def ask_aside(self, kind: AsideKind) -> None:
         self.take(AsideAsked(kind, "some words"))
 
@@ -468,7 +525,7 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.mic_open or self.mic_closing)
     @rule(ms=st.sampled_from([20, 60, 200]))
     def mic_delivers(self, ms: int) -> None:
-        self.take(MicBlock(pcm(ms)))
+        self.take(MicBlock(self.sound(ms)))
 
     @precondition(lambda self: self.mic_closing)
     @rule()
@@ -547,7 +604,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def session_begins(self) -> None:
         self.server, self.connecting = Server(), False
-        self.says(SESSION_CREATED)
+        self.says(self.created_now())
         if self.server is not None:
             self.says(SESSION_UPDATED)
 
@@ -556,6 +613,74 @@ class World(RuleBasedStateMachine):
     def connection_ends(self, code: int) -> None:
         self.server, self.connecting = None, False
         self.take(Disconnected(close_code=code))
+
+    def created_now(self) -> dict[str, object]:
+        """Return `session.created` of a session that begins now."""
+        self.expires_s = self.now_s + LIFE_S
+        return {"type": "session.created", "session": {"type": "realtime", "expires_at": int(self.expires_s)}}
+
+    @precondition(lambda self: self.server)
+    @rule(left_s=st.sampled_from([299, 299, 59, 19]))
+    def end_comes_near(self, left_s: int) -> None:
+        self.now_s = max(self.now_s, self.expires_s - left_s)
+        for timer in [timer for timer in self.timers if timer.timer is Timer.EXPIRY]:
+            self.timers.remove(timer)
+            self.take(Woke(timer.timer, timer.serial))
+
+    @precondition(lambda self: self.next_connecting)
+    @rule(confirmed=st.booleans())
+    def next_session_begins(self, confirmed: bool) -> None:
+        self.next, self.next_connecting = Server(), False
+        self.take(Received(codec.decode_server_event(msgspec.json.encode(self.created_now())), by_next=True))
+        if confirmed and self.next is not None:
+            self.take(Received(codec.decode_server_event(msgspec.json.encode(SESSION_UPDATED)), by_next=True))
+
+    @precondition(lambda self: self.next_connecting or self.next)
+    @rule(facts=st.sampled_from([{"close_code": 1006}, {"http_status": 503}, {"http_status": 401}]))
+    def next_session_fails(self, facts: dict[str, int]) -> None:
+        self.next, self.next_connecting = None, False
+        self.take(Disconnected(by_next=True, **facts))  # type: ignore[arg-type]
+        assert self.core.link is not Link.OFFLINE or self.server is None, "the present session goes on"
+
+    @precondition(lambda self: self.server)
+    @rule(held=st.booleans(), left_s=st.sampled_from([59, 19]))
+    def takes_over(self, held: bool, left_s: int) -> None:
+        """The next session comes in the last minute, whatever happens; maybe with the key down."""
+        if held:
+            self.press()
+            if self.mic_open:
+                self.take(MicStarted())
+                self.mic_delivers(60)
+        self.end_comes_near(299)
+        if self.next_connecting:
+            self.next_session_begins(True)
+        self.end_comes_near(left_s)
+        if self.mic_open:
+            self.mic_delivers(60)
+
+    @rule(event=st.sampled_from([Resumed(5_000.0), NetworkChanged(True), NetworkChanged(False), RetryStopped()]))
+    def things_change(self, event: Input) -> None:
+        self.take(event)
+
+    @rule(event=st.sampled_from([MicFound(), DeviceChanged(NOTICE)]))
+    def devices_come_and_go(self, event: Input) -> None:
+        self.take(event)
+
+    @rule(title=st.sampled_from(["Paintings", ""]))
+    def go_on_with_an_old_conversation(self, title: str) -> None:
+        self.user(ConversationContinued(PAST, title))
+        assert self.rows == [entry.item_id for entry in PAST]
+        assert not self.queue
+
+    @precondition(lambda self: self.server and self.mic_open)
+    @rule()
+    def connection_is_cut_in_mid_talk(self) -> None:
+        self.mic_delivers(60)
+        self.connection_ends(1006)
+        if self.mic_open:
+            self.mic_delivers(20)
+        self.take(ConnectAsked())
+        self.session_begins()
 
     @precondition(lambda self: self.server and self.queue)
     @rule(stopped=st.booleans())
