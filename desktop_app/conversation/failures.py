@@ -97,11 +97,11 @@ def notice_of(error: ErrorBody, what: str = "") -> Notice:
             "The account has no credit left.",
             "Add credit or raise the limit at the provider, then reconnect.",
         )
-    said = clipped(error.message_text) or code or "no reason given"
+    said = clipped(error.message_text) or clipped(code) or "no reason given"
     subject = f"The server refused {what}" if what else "The server reported a problem"
-    field = f" (field {error.param})" if error.param else ""
+    field = f" (field {clipped(error.param, 80)})" if error.param else ""
     hint = "The conversation goes on; try again, or start a new one if it keeps happening."
-    return Notice(f"{subject}{field}: {said}", hint, Severity.WARNING, key=f"error:{code or said[:40]}")
+    return Notice(f"{subject}{field}: {said}", hint, Severity.WARNING, key=f"error:{(code or said)[:40]}")
 
 
 def judge(facts: Disconnected, last_error: ErrorBody | None) -> Ending:

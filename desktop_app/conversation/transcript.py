@@ -139,6 +139,7 @@ class Transcript:
         parts = self._texts.setdefault(item_id, {})
         if index not in parts and len(parts) >= limits.MAX_PARTS_OF_ENTRY:
             return
+        text = text[: limits.MAX_ENTRY_CHARS]
         if append:
             text = parts.get(index, "") + text
         room = limits.MAX_ENTRY_CHARS - sum(len(part) for i, part in parts.items() if i != index)

@@ -22,6 +22,10 @@ class _Client(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     """Ours, at most 512 characters; an `error` may name it."""
 
 
+LONGEST_MESSAGE = 2_000
+"""Characters of an error's message that are looked at."""
+
+
 class ResponseParams(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The `response` of `response.create`: what differs from the session, for this response only."""
 
@@ -144,8 +148,8 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def message_text(self) -> str:
-        """The message, or an empty string."""
-        return self.message or ""
+        """The message, as long as a person would read it, or an empty string."""
+        return (self.message or "")[:LONGEST_MESSAGE]
 
 
 class StatusDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
