@@ -1,8 +1,8 @@
 """The list in the history panel: a model of its rows, a delegate that paints one, the view with keys and mouse.
 
 All rows are of one height, so that Qt need not measure thousands of them; a row is given words when it is painted,
-and rows of long ago come when someone scrolls down to them. What changes at the top of a long list is told as what it
-is, a few rows that came or went: the place the user looks at stays where it is.
+and rows of long ago come when someone scrolls down to them. What changes at the top of a long list is told as what
+it is, a few rows that came or went: the place the user looks at stays where it is.
 """
 
 from __future__ import annotations
