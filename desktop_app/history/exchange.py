@@ -81,8 +81,6 @@ def write(whole: Whole, form: ExportForm, path: Path) -> None:
                 _write_folder(whole, path)
             case _:
                 assert_never(form)
-    except FileExistsError as error:
-        raise HistoryError(f"«{path.name}» is there already.", "Choose another name.") from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "the name is not valid"
         text = f"The conversation could not be written: {why.lower()}."
@@ -179,7 +177,7 @@ def _moment(at: float) -> str:
 def _write_folder(whole: Whole, path: Path) -> None:
     """Make the folder whole, or not at all."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(path)
+        raise HistoryError(f"{_shown(path)} is there already.", "Choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
@@ -279,7 +277,6 @@ def _is_entry(entry: Entry) -> bool:
     return (
         size <= limits.MAX_ENTRY_CHARS
         and len(entry.images) <= MAX_IMAGES
-        and all(image.startswith("data:image/") for image in entry.images)
         and all(0 <= number < 2**53 for number in numbers)
         and (entry.tool is None or entry.role is Role.TOOL)
     )
@@ -288,13 +285,19 @@ def _is_entry(entry: Entry) -> bool:
 def _whole(saved: Saved, folder: Path) -> Whole:
     title, topic = saved.title[:MAX_TITLE_CHARS], saved.topic[:MAX_TITLE_CHARS]
     about = PastConversation(0, saved.began_at, saved.changed_at, title, topic, pinned=saved.pinned)
-    entries = [PastEntry(replace(past.entry, action=None), past.at) for past in saved.entries]
+    entries = [PastEntry(_harmless_entry(past.entry), past.at) for past in saved.entries]
     sounds = {}
     for past in saved.entries:
         name = _SOUND_NAME.fullmatch(past.sound)
         if name and (data := _sound(folder / name[0])):
             sounds[past.entry.item_id] = Sound(past.entry.item_id, name[1], 0, data)
     return Whole(about, entries, sounds)
+
+
+def _harmless_entry(entry: Entry) -> Entry:
+    """Return an entry without pictures that would have to be fetched, and without a button: its session is over."""
+    images = tuple(image for image in entry.images if image.startswith("data:image/"))
+    return replace(entry, images=images, action=None)
 
 
 def _sound(path: Path) -> bytes:

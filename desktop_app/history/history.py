@@ -96,6 +96,8 @@ class History:
         """When what waits is to be written, by the monotonic clock."""
         self._stuck = False
         self._reindexed = False
+        self._asked: _Ask | None = None
+        """What is being answered."""
         self._running: dict[str, int] = {}
         """Where in `waiting` the last state of an entry stands, by item id."""
 
@@ -230,6 +232,8 @@ class History:
             context = {"message": "the history failed", "exception": error}
             self._post(self._loop.call_exception_handler, context)
             closed = False
+            if self._asked is not None:
+                self._queue.put(self._asked)
         self._answer_without(closed)
         self._post(self._ended.set)
 
@@ -254,9 +258,11 @@ class History:
                 store.close()
                 return None
             if isinstance(given, _Ask):
+                self._asked = given
                 if not self._is_stuck():
                     store = self._write(store)
                 store = self._answer(store, given)
+                self._asked = None
             else:
                 self._add(given)
             try:
@@ -285,8 +291,13 @@ class History:
             self._waiting.append(change)
         if not stuck:
             self._due = 0.0
-        elif len(self._waiting) > MAX_WAITING:
-            del self._waiting[0]
+        else:
+            self._give_up_the_oldest()
+
+    def _give_up_the_oldest(self) -> None:
+        """The disk takes nothing: the memory is not to fill instead."""
+        if len(self._waiting) > MAX_WAITING:
+            del self._waiting[:-MAX_WAITING]
             self._running.clear()
 
     def _is_stuck(self) -> bool:
@@ -303,6 +314,7 @@ class History:
             self._stuck = True
             self._due = time.monotonic() + self._retry_s
             self._tell(_cannot_write(error))
+            self._give_up_the_oldest()
             return store
         except DAMAGED as error:
             return self._mended(store, error)
