@@ -202,10 +202,16 @@ class Caller:
         except TimeoutError:
             raise ScriptFailed(f"the client did not close within {within_s} s") from None
 
-    async def _next(self) -> wire.ClientEvent:
+    async def next_event(self) -> wire.ClientEvent | None:
+        """Wait for the next event, whatever it is; None: the client has closed the connection."""
         event = await self.arrived.get()
         if event is None:
             self.arrived.put_nowait(None)
+        return event
+
+    async def _next(self) -> wire.ClientEvent:
+        event = await self.next_event()
+        if event is None:
             raise ScriptFailed("the client closed the connection")
         return event
 
@@ -272,7 +278,14 @@ class Caller:
             await self.send(wire.ResponseOutputTextDelta(**ids, delta=text))
         return await self.end(begun, text, pcm)
 
-    async def begin(self, *, spoken: bool = True, response_id: str = "", item_id: str = "") -> Answer:
+    async def begin(
+        self,
+        *,
+        spoken: bool = True,
+        response_id: str = "",
+        item_id: str = "",
+        metadata: dict[str, str] | None = None,
+    ) -> Answer:
         """Send the events from `response.created` to `content_part.added`."""
         number = next(self.ids)
         begun = Answer(response_id or f"resp_{number}", item_id or f"item_{number}")
@@ -285,7 +298,7 @@ class Caller:
             output=[],
             output_modalities=[modality],
             conversation_id="conv_1",
-            metadata=None,
+            metadata=metadata,
         )
         item = Item(
             id=begun.item_id, object="realtime.item", type="message", role="assistant",
@@ -316,7 +329,14 @@ class Caller:
             await self.send(wire.ResponseOutputAudioDelta(**_ids(begun), delta=delta))
 
     async def end(
-        self, begun: Answer, text: str, pcm: bytes = b"", *, status: str = "completed", reason: str = ""
+        self,
+        begun: Answer,
+        text: str,
+        pcm: bytes = b"",
+        *,
+        status: str = "completed",
+        reason: str = "",
+        metadata: dict[str, str] | None = None,
     ) -> Answer:
         """Send the events from `output_audio.done` to `response.done`."""
         ids = _ids(begun)
@@ -340,7 +360,9 @@ class Caller:
             wire.ConversationItemDone(item=item),
             wire.ResponseOutputItemDone(response_id=begun.response_id, output_index=0, item=item),
         )
-        await self.done(begun.response_id, [item], status=status, reason=reason, spoken=bool(pcm))
+        await self.done(
+            begun.response_id, [item], status=status, reason=reason, spoken=bool(pcm), metadata=metadata
+        )
         return Answer(begun.response_id, begun.item_id, len(pcm) // PCM_BYTES_PER_MS)
 
     async def done(
@@ -351,6 +373,7 @@ class Caller:
         status: str = "completed",
         reason: str = "",
         spoken: bool = True,
+        metadata: dict[str, str] | None = None,
     ) -> None:
         """Send `response.done`; `reason` as in its status details."""
         details = wire.StatusDetails(type=status, reason=reason) if reason else None
@@ -362,7 +385,7 @@ class Caller:
             output=output,
             output_modalities=["audio" if spoken else "text"],
             conversation_id="conv_1",
-            metadata=None,
+            metadata=metadata,
             usage=wire.Usage(total_tokens=30, input_tokens=10, output_tokens=20),
         )
         await self.send(wire.ResponseDone(response=response))
