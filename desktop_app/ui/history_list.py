@@ -268,13 +268,10 @@ class HistoryDelegate(QStyledItemDelegate):
             super().setEditorData(editor, index)
 
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:
-        """Put the line where the title stands."""
+        """Put the line over the row."""
         rect: QRect = option.rect
-        px = self._theme.px
-        height = editor.sizeHint().height()
-        editor.setGeometry(
-            rect.left() + px(INSET_PX), rect.center().y() - height // 2, rect.width() - 2 * px(INSET_PX), height
-        )
+        aside, above = self._theme.px(INSET_PX), self._theme.px(GRID)
+        editor.setGeometry(rect.adjusted(aside, above, -aside, -above))
 
     # --- parts ------------------------------------------------------------------------------------
 

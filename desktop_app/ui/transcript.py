@@ -189,6 +189,8 @@ class TranscriptView(QListView):
             above = max(0, self._stack.top(row) - self.viewport().height() // 3) if row else 0
             self.verticalScrollBar().setValue(above)
             self._settle()
+        self._follows = self.verticalScrollBar().maximum() == 0
+        self._place_to_end_button()
 
     def set_empty_text(self, headline: str, body: str) -> None:
         """Set what stands here before anything was said."""
