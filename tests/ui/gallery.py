@@ -752,6 +752,36 @@ def history_delete(window: MainWindow) -> None:
     window.history._ask(pasts[4])
 
 
+def found(window: MainWindow) -> None:
+    """What a search found, opened: as the README shows it."""
+    _ready(window)
+    now = time()
+    train = PastConversation(2, now - 90_000, now - 88_000, "Trains to Berlin before noon", "Travel", entries=4)
+    flight = PastConversation(3, now - 900_000, now - 899_000, "A week in Lisbon", "Travel", entries=12)
+    said = (
+        _user(1, "Shall I take the train or the plane to Berlin?"),
+        _answer(1, "The train takes four hours and leaves you in the middle of the city. The flight takes one "
+                   "hour, but begins and ends far outside."),
+        _user(2, "I have to be there before noon."),
+        Entry("a2", Role.ASSISTANT, "Then take the early train; the one at half past nine is emptier and cheaper, "
+              "but comes too late.", EntryStatus.INTERRUPTED, spoken=True, heard_chars=31, heard_ms=2100),
+    )  # fmt: skip
+    window.show_history(is_open=True)
+    window.history.show_conversations([train, flight])
+    window.history.field.setText("train")
+    window.history._search()
+    window.history.show_hits(
+        "train",
+        [
+            Hit(train, "a2", now, "Then take the early train; the one at half past nine is emptier", ((20, 25),)),
+            Hit(train, "a1", now, "The train takes four hours and leaves you in the middle", ((4, 9),)),
+            Hit(train, "u1", now, "Shall I take the train or the plane to Berlin?", ((17, 22),)),
+            Hit(flight, "a7", now, "From the airport a train goes every ten minutes", ((19, 24),)),
+        ],
+    )
+    window.show_past(train, [PastEntry(entry, now - 90_000) for entry in said], "a2")
+
+
 def past(window: MainWindow) -> None:
     pasts = _history(window)
     entries = [
@@ -775,6 +805,7 @@ SCENES: tuple[Callable[[MainWindow], None], ...] = (
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
     history, history_empty, history_search, history_nothing, history_menu, history_rename, history_delete, past,
+    found,
 )  # fmt: skip
 
 
