@@ -132,6 +132,8 @@ class Reading:
         shown = self._window.past_number
         if shown in self._known:
             self._window.show_past_name(self._known[shown])
+        if self._wanted:
+            await self._find(self._wanted)
 
     def _search(self, text: str) -> None:
         self._wanted = text
@@ -145,11 +147,14 @@ class Reading:
             done = ""
             while self._wanted and self._wanted != done:
                 done = self._wanted
-                hits: list[Hit] = await self._history.search(done, MOST_HITS)
-                self._known.update({hit.conversation.number: hit.conversation for hit in hits})
-                self._panel.show_hits(done, hits)
+                await self._find(done)
         finally:
             self._searching = False
+
+    async def _find(self, text: str) -> None:
+        hits: list[Hit] = await self._history.search(text, MOST_HITS)
+        self._known.update({hit.conversation.number: hit.conversation for hit in hits})
+        self._panel.show_hits(text, hits)
 
     # --- one conversation -------------------------------------------------------------------------
 
@@ -204,9 +209,6 @@ class Reading:
         elif number == self._window.past_number:
             self._window.show_present()
         await self._history.delete(number)
-        if self._wanted:
-            hits = await self._history.search(self._wanted, MOST_HITS)
-            self._panel.show_hits(self._wanted, hits)
 
     # --- files ------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ def ask_where_to_save(parent: QWidget, title: str, suggestion: str, chosen: Call
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.selectFile(suggestion)
+    dialog.setDefaultSuffix(Path(suggestion).suffix.removeprefix("."))
     dialog.fileSelected.connect(lambda name: chosen(Path(name)))
     dialog.open()
 

@@ -7,6 +7,7 @@ it is, a few rows that came or went: the place the user looks at stays where it 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import time
@@ -73,6 +74,8 @@ INSET_PX = 2 * GRID
 PAD_PX = 3 * GRID
 MORE_PX = 24
 MOST_TITLE_CHARS = 200
+DELETE_KEYS = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) if sys.platform == "darwin" else (Qt.Key.Key_Delete,)
+"""What stands on a Mac where others have Del is a backspace."""
 ROW_ROLE = Qt.ItemDataRole.UserRole
 
 
@@ -521,7 +524,7 @@ class HistoryList(QListView):
             case Qt.Key.Key_Return | Qt.Key.Key_Enter if row is not None:
                 self.opened.emit(row)
                 return
-            case Qt.Key.Key_Delete | Qt.Key.Key_Backspace if isinstance(row, Line):
+            case key if key in DELETE_KEYS and isinstance(row, Line):
                 self.delete_pressed.emit(row)
                 return
             case Qt.Key.Key_Up if self._is_first(self.currentIndex()):

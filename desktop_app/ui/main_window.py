@@ -9,6 +9,7 @@ Closing: the window hides and emits `closing`, once. Whoever built it cleans up 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -81,6 +82,8 @@ from desktop_app.ui.transcript_model import TranscriptModel
 from desktop_app.ui.voice_picker import VoicePicker
 
 PRODUCT = "Parley"
+HISTORY_KEY = "Ctrl+Y" if sys.platform == "darwin" else "Ctrl+H"
+"""On a Mac, Command and H hide the window."""
 NARROW_PX = 520
 """Below this width words give way to icons."""
 
@@ -516,7 +519,8 @@ class MainWindow(QMainWindow):
         self._history_button.setCheckable(True)
         self._history_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._history_button.setAccessibleName("History")
-        self._history_button.setToolTip("History (Ctrl+H)")
+        key = QKeySequence(HISTORY_KEY).toString(QKeySequence.SequenceFormat.NativeText)
+        self._history_button.setToolTip(f"History ({key})")
         self._history_button.setProperty("kind", "switch")
         self._history_button.setObjectName("history")
         mark = PlainLabel()
@@ -607,7 +611,7 @@ class MainWindow(QMainWindow):
         self._replies.setShortcut(QKeySequence("Ctrl+J"))
         self._menu.addSeparator()
         self._open_history = self._menu.addAction("History")
-        self._open_history.setShortcut(QKeySequence("Ctrl+H"))
+        self._open_history.setShortcut(QKeySequence(HISTORY_KEY))
         self._find = self._menu.addAction("Search what was said")
         self._find.setShortcut(QKeySequence.StandardKey.Find)
         self._menu.addSeparator()
@@ -774,7 +778,7 @@ class MainWindow(QMainWindow):
     def _stop_by_key(self) -> None:
         if self._composer.has_errand:
             self._composer.end_errand()
-        elif self.history.has_focus():
+        elif self.history.has_focus() or (self._pane.is_open and self._pane.is_over):
             self.history.step_back()
         elif self._stop.isEnabled():
             self.stop_pressed.emit()
@@ -924,7 +928,7 @@ class _HelpDialog(QDialog):
             (native(standard.Open), "Attach a picture or a sound file"),
             (native("Ctrl+Shift+S"), "Attach a screenshot of a region"),
             (native(standard.New), "New conversation"),
-            (native("Ctrl+H"), "History: what was said before"),
+            (native(HISTORY_KEY), "History: what was said before"),
             (native(standard.Find), "Search what was said"),
             (native("Ctrl+,"), "Settings"),
             (native("Menu"), "What to do with a row"),
