@@ -172,7 +172,12 @@ class World(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.core = Conversation(
-            CONFIG, voice="heart", voices=("heart", "max"), jitter=lambda: 0.5, titles=lambda: True
+            CONFIG,
+            voice="heart",
+            voices=("heart", "max"),
+            jitter=lambda: 0.5,
+            titles=lambda: True,
+            now=lambda: self.now_s,
         )
         self.rows: list[str] = []
         """The transcript, as a window has it."""
@@ -184,7 +189,7 @@ class World(RuleBasedStateMachine):
         self.next: Server | None = None
         """The session that is prepared beside the present one."""
         self.now_s = 1_000_000.0
-        self.expires_s = 0.0
+        self.expires_s = self.next_expires_s = 0.0
         # the speaker
         self.queue: dict[PartId, int] = {}
         self.response_of: dict[str, str] = {}
@@ -267,6 +272,7 @@ class World(RuleBasedStateMachine):
             case SwitchOver():
                 assert self.next is not None, "only to what is there"
                 self.server, self.next = self.next, None
+                self.expires_s = self.next_expires_s
             case WakeAfter():
                 self.timers.append(effect)
             case RunTool() | CancelTool() | AskConsent() | WithdrawConsent():
@@ -604,6 +610,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def session_begins(self) -> None:
         self.server, self.connecting = Server(), False
+        self.expires_s = self.now_s + LIFE_S
         self.says(self.created_now())
         if self.server is not None:
             self.says(SESSION_UPDATED)
@@ -616,8 +623,8 @@ class World(RuleBasedStateMachine):
 
     def created_now(self) -> dict[str, object]:
         """Return `session.created` of a session that begins now."""
-        self.expires_s = self.now_s + LIFE_S
-        return {"type": "session.created", "session": {"type": "realtime", "expires_at": int(self.expires_s)}}
+        session = {"type": "realtime", "expires_at": int(self.now_s + LIFE_S)}
+        return {"type": "session.created", "session": session}
 
     @precondition(lambda self: self.server)
     @rule(left_s=st.sampled_from([299, 299, 59, 19]))
@@ -631,6 +638,7 @@ class World(RuleBasedStateMachine):
     @rule(confirmed=st.booleans())
     def next_session_begins(self, confirmed: bool) -> None:
         self.next, self.next_connecting = Server(), False
+        self.next_expires_s = self.now_s + LIFE_S
         self.take(Received(codec.decode_server_event(msgspec.json.encode(self.created_now())), by_next=True))
         if confirmed and self.next is not None:
             self.take(Received(codec.decode_server_event(msgspec.json.encode(SESSION_UPDATED)), by_next=True))
@@ -643,9 +651,17 @@ class World(RuleBasedStateMachine):
         assert self.core.link is not Link.OFFLINE or self.server is None, "the present session goes on"
 
     @precondition(lambda self: self.server)
-    @rule(held=st.booleans(), left_s=st.sampled_from([59, 19]))
-    def takes_over(self, held: bool, left_s: int) -> None:
+    @rule(
+        held=st.booleans(), left_s=st.sampled_from([59, 19]), first=st.sampled_from(["nothing", "answer", "call"])
+    )
+    def takes_over(self, held: bool, left_s: int, first: str) -> None:
         """The next session comes in the last minute, whatever happens; maybe with the key down."""
+        if first != "nothing":
+            self.type_text("hello", False)
+        if first != "nothing" and self.server and self.server.asked and self.server.active is None:
+            self.answer()
+        if first == "call" and self.server and self.server.active:
+            self.response_calls([FREE, ASKS], True, False, False, "nothing")
         if held:
             self.press()
             if self.mic_open:
