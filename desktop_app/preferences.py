@@ -20,7 +20,15 @@ from desktop_app.credentials import Variables
 from desktop_app.endpoints import Choice, is_reasoning_model, read_profiles
 from desktop_app.errors import Notice, ParleyError, Severity
 from desktop_app.protocol.session_config import SessionConfig
-from desktop_app.settings import Settings, SettingsFile, declared_settings, read_value, values_of, with_value
+from desktop_app.settings import (
+    Declared,
+    Settings,
+    SettingsFile,
+    declared_settings,
+    read_value,
+    values_of,
+    with_value,
+)
 from desktop_app.tasks import start_task
 from desktop_app.tools.mcp import ServerState, ServerStatus
 from desktop_app.tools.mcp_secrets import lift, usable
@@ -71,6 +79,7 @@ class Preferences:
         desk.show_values(values_of(self.settings))
         desk.show_choices("connection.model", [(model, model) for model in offer.models])
         self._show_endpoints()
+        self._show_what_is_offered()
         desk.show_endpoint(local=self.choice.local, reasons=self.choice.reasons)
         desk.show_costs(price_date=self._books.prices.date)
         self._tell_of_open_secrets()
@@ -90,9 +99,19 @@ class Preferences:
     def _show_endpoints(self) -> None:
         """Offer the endpoints that have names, beside those everybody has."""
         profiles, _ = read_profiles(self.settings.connection.profiles)
-        (declared,) = (one for one in declared_settings() if one.name == "connection.endpoint")
         named = [(profile.name, profile.name) for profile in profiles]
-        self._desk.show_choices(declared.name, [*declared.setting.choices, *named])
+        choices = _declared("connection.endpoint").setting.choices
+        self._desk.show_choices("connection.endpoint", [*choices, *named])
+
+    def _show_what_is_offered(self) -> None:
+        """Offer the efforts and the models for writing that this service knows; it would refuse other efforts."""
+        offer = self.choice.offer
+        known = ("", *offer.efforts)
+        choices = [each for each in _declared("answers.reasoning_effort").setting.choices if each[0] in known]
+        self._desk.show_choices("answers.reasoning_effort", choices)
+        usual = _declared("transcription.model").setting.choices
+        models = [(model, model) for model in offer.transcription_models]
+        self._desk.show_choices("transcription.model", [*usual, *models])
 
     def set(self, name: str, value: object) -> None:
         """Take a changed setting, keep it, and have it in force where that can be at once."""
@@ -297,6 +316,10 @@ _SERVER_STATES = {
     ServerStatus.FAILED: "Does not work",
     ServerStatus.STOPPED: "Stopped",
 }
+
+
+def _declared(name: str) -> Declared:
+    return next(one for one in declared_settings() if one.name == name)
 
 
 def _remote_line(tool: str) -> ToolLine:

@@ -95,9 +95,9 @@ def _suspects(entry: dict[str, Any]) -> list[tuple[str, str, _Put]]:
     found: list[tuple[str, str, _Put]] = []
     for member in ("env", "headers"):
         texts = entry.get(member)
-        for name, value in texts.items() if isinstance(texts, dict) else ():
-            if _is_secret(name, value):
-                found.append(_behind_its_scheme(texts, name, value))
+        if isinstance(texts, dict):
+            suspects = [(name, value) for name, value in texts.items() if _is_secret(name, value)]
+            found += [_behind_its_scheme(texts, name, value) for name, value in suspects]
     args = entry.get("args")
     if isinstance(args, list):
         found += _in_arguments(args)

@@ -80,6 +80,8 @@ class Mind:
         self._going_on: dict[str, tuple[Caller, list[Item], wire.ResponseParams]] = {}
         self.refuses: dict[str, str] = {}
         """Fields of a session that it does not take, by their paths, and why not."""
+        self.hears = ""
+        """What it writes down of everything that is said; empty: nothing."""
 
     async def __call__(self, caller: Caller) -> None:
         """Serve one connection until the client leaves."""
@@ -174,6 +176,8 @@ class Mind:
         await caller.send(wire.InputAudioBufferCommitted(item_id=item_id, previous_item_id=before))
         part = ContentPart(type="input_audio", transcript=None)
         await self._add(caller, Item(id=item_id, type="message", role="user", status="completed", content=[part]))
+        if self.hears:
+            await caller.write(item_id, self.hears)
 
     async def _cancel(self, caller: Caller, event: wire.ResponseCancel) -> None:
         response_id = event.response_id or next(iter(self._going_on), "")
