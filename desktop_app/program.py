@@ -41,6 +41,7 @@ from desktop_app.devices import SoundDevices
 from desktop_app.endpoints import Choice, Endpoint, Kind
 from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity, ToolError
 from desktop_app.history.history import History
+from desktop_app.history.sounds import Sounds
 from desktop_app.local_process import LocalServer, Report, command
 from desktop_app.options import Options
 from desktop_app.preferences import Preferences
@@ -235,6 +236,7 @@ class Program:
             records=self,
             call_later=asyncio.get_running_loop().call_later,
         )
+        self._keep_what_is_to_be_kept(settings)
         self._wakefulness = Wakefulness(self._handle)
         self._level_timer = QTimer(window, interval=LEVEL_INTERVAL_MS)
         self._joined: list[tuple[SignalInstance, QMetaObject.Connection]] = []
@@ -408,6 +410,8 @@ class Program:
                 self._devices.choose(name, self._preferences.settings.audio.input_device)
             case "audio.output_device":
                 self._devices.choose(name, self._preferences.settings.audio.output_device)
+            case "history.keep" | "history.audio":
+                self._keep_what_is_to_be_kept(self._preferences.settings)
             case "local.chat_url" | "local.chat_model":
                 start_task(self._restart_local(), name="another brain")
 
@@ -416,6 +420,11 @@ class Program:
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
             await self._local.restart(_chat(self._preferences.settings, self._environment))
+
+    def _keep_what_is_to_be_kept(self, settings: Settings) -> None:
+        self._history.set_keeping(settings.history.keep)
+        with_sound = settings.history.keep and settings.history.audio
+        self._session.witness = Sounds(self._history.keep_sound).witness if with_sound else None
 
     def _history_changed(self) -> None:
         self._reading.changed()

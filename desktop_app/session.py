@@ -270,6 +270,8 @@ class Session:
         self._inbox: deque[Input] = deque()
         self._dispatching = False
         self._closed = False
+        self.witness: Callable[[Input | Effect], None] | None = None
+        """Is told everything that happens and is asked for, and takes no part."""
 
     def handle(self, event: Input) -> None:
         """Take an input; loop thread only."""
@@ -281,7 +283,10 @@ class Session:
         self._dispatching = True
         try:
             while self._inbox and not self._closed:
-                for effect in self._conversation.handle(self._inbox.popleft()):
+                event = self._inbox.popleft()
+                if self.witness is not None:
+                    self.witness(event)
+                for effect in self._conversation.handle(event):
                     if not self._closed:
                         self._perform(effect)
         finally:
@@ -292,6 +297,8 @@ class Session:
         self._closed = True
 
     def _perform(self, effect: Effect) -> None:
+        if self.witness is not None:
+            self.witness(effect)
         match effect:
             case Send(event):
                 self._transport.send(event)

@@ -109,8 +109,8 @@ def _declaration(**declaration: Any) -> dict[str, Setting]:
 DECLARATION = "setting"
 TALKING, TURNS, MODEL = "Conversation", "Turn taking", "Model"
 WRITING, SOUND = "Writing down", "Microphone and speaker"
-TOOLS, MCP, ENDPOINTS, COSTS = "Tools", "MCP servers", "Endpoints", "Costs"
-SECTIONS = (TALKING, TURNS, MODEL, WRITING, SOUND, TOOLS, MCP, ENDPOINTS, COSTS)
+TOOLS, MCP, ENDPOINTS, COSTS, HISTORY = "Tools", "MCP servers", "Endpoints", "Costs", "History"
+SECTIONS = (TALKING, TURNS, MODEL, WRITING, SOUND, HISTORY, TOOLS, MCP, ENDPOINTS, COSTS)
 """In the order they are shown."""
 
 _FREE = ("turns.mode", ("hands_free", "manual"))
@@ -449,6 +449,25 @@ class ToolSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """What is kept of what was said."""
+
+    keep: bool = declare(
+        True,
+        section=HISTORY,
+        label="Keep conversations",
+        help="On this computer only, to be read, searched and continued. What was kept stays until you delete it.",
+    )
+    audio: bool = declare(
+        False,
+        section=HISTORY,
+        label="Keep how they sounded",
+        help="Your voice and the answers, about 0.3 MB a minute: part of what is exported into a folder.",
+        only=(("history.keep", (True,)),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class CostSettings:
     """What may be spent."""
 
@@ -489,6 +508,7 @@ class Settings:
     answers: AnswerSettings = field(default_factory=AnswerSettings)
     transcription: TranscriptionSettings = field(default_factory=TranscriptionSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
     costs: CostSettings = field(default_factory=CostSettings)
     window: WindowSettings = field(default_factory=WindowSettings)
 

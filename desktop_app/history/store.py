@@ -150,7 +150,7 @@ class Store:
         """Open the file in `folder`; raises what `schema.open_file` does, and apsw's errors."""
         self.path = folder / schema.FILE_NAME
         self._file = schema.open_file(self.path, steps)
-        self._now = _Open()
+        self._now = self._before = _Open()
         self._wipe = False
         """Something was deleted: it must leave the disk too."""
         self._listed_anew = False
@@ -260,18 +260,19 @@ class Store:
                 self._now.let_go.add(item_id)
             case Begin():
                 self._end()
-                self._now = _Open()
+                self._before, self._now = self._now, _Open()
             case Continue(number):
                 if number != self._now.number:
                     self._tell_about_it()
                     self._end()
+                    self._before = self._now
                     self._load(number)
                     self._run("UPDATE conversation SET state = 'open' WHERE number = ?", number)
             case Name(title, topic):
                 self._now.title, self._now.topic = _line(title), _line(topic)
                 self._write_title()
-            case Sound(item_id):
-                if row := self._now.rows.get(item_id):
+            case Sound(item_id):  # of the conversation before, if its end was what ended the turn
+                if row := self._now.rows.get(item_id) or self._before.rows.get(item_id):
                     self._insert_sound(row.id, change)
             case _:
                 assert_never(change)
@@ -416,8 +417,8 @@ class Store:
 
     def _insert_sound(self, key: int, sound: Sound) -> None:
         self._run(
-            "INSERT OR REPLACE INTO sound (entry, kind, ms, data) VALUES (?, ?, ?, ?)",
-            key, sound.kind, sound.ms, sound.data,
+            "INSERT OR REPLACE INTO sound (entry, kind, ms, data) SELECT id, ?, ?, ? FROM entry WHERE id = ?",
+            sound.kind, sound.ms, sound.data, key,
         )  # fmt: skip
 
     # --- order ----------------------------------------------------------------------------------
