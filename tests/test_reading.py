@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from PySide6.QtCore import SignalInstance
 from PySide6.QtWidgets import QApplication
 
 from desktop_app.conversation.effects import Entry, EntryStatus, Role
@@ -23,6 +24,7 @@ from desktop_app.ui.notices import NoticesBar
 from desktop_app.ui.theme import Appearance, Theme
 from tests.conftest import RunAsync
 
+WITHIN_S = 8.0
 REFUSED = HistoryError("The history cannot be written.", "Check that the disk is not full.")
 
 
@@ -31,9 +33,7 @@ class FakeHistory:
 
     def __init__(self) -> None:
         self.current: int | None = 1
-        self.kept = {
-            number: PastConversation(number, 0.0, float(number), f"Title {number}") for number in (1, 2, 3)
-        }
+        self.kept = {n: PastConversation(n, 0.0, float(n), f"Title {n}") for n in (1, 2, 3)}
         self.cut: PastConversation | None = None
         self.did: list[tuple[object, ...]] = []
         self.hold: dict[object, asyncio.Event] = {}
@@ -107,15 +107,12 @@ class Desk:
         self.reading.open(lambda signal, slot: signal.connect(slot))
         window.show_history(is_open=True)
 
-    @property
-    def panel(self) -> object:
-        return self.window.history
-
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        async with asyncio.timeout(10):
-            while not condition():
-                await asyncio.sleep(0.005)
-        assert condition(), what
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + WITHIN_S
+        while not condition():
+            assert loop.time() < ends_s, f"{what}: never"
+            await asyncio.sleep(0.005)
 
     def titles(self) -> list[str]:
         model = self.window.history.model
@@ -136,7 +133,7 @@ class Desk:
         self.window.show_history(is_open=False)
         for event in self.history.hold.values():
             event.set()
-        await asyncio.sleep(0.5)  # the list is brought up to date at most every 0.4 s: its task ends after that
+        await self.until(lambda: not self.reading._refreshing, "the end of the last look")
 
 
 @pytest.fixture
@@ -149,9 +146,6 @@ def window(qapp: QApplication) -> Iterator[MainWindow]:
     made.hide()
     made.deleteLater()
     theme.deleteLater()
-
-
-Story = Callable[[Desk], object]
 
 
 def test_only_what_was_opened_last_is_shown(run_async: RunAsync, window: MainWindow) -> None:
@@ -196,14 +190,16 @@ def test_what_fails_is_said_and_the_list_is_true_again(run_async: RunAsync, wind
         assert "Other" in desk.titles(), "it is shown before it is kept"
         await desk.until(lambda: "Title 2" in desk.titles(), "what is kept")
         assert REFUSED.sentence in desk.told()
-        for ask in (
-            lambda: window.history.open_asked.emit(2, ""),
-            lambda: window.history.continue_asked.emit(2),
-            lambda: window.history.pin_asked.emit(2, True),
-            lambda: window.history.delete_asked.emit(2),
-        ):
+        panel = window.history
+        asked: list[tuple[SignalInstance, tuple[object, ...]]] = [
+            (panel.open_asked, (2, "")),
+            (panel.continue_asked, (2,)),
+            (panel.pin_asked, (2, True)),
+            (panel.delete_asked, (2,)),
+        ]
+        for signal, what in asked:
             window.dismiss_notice("reading")
-            ask()
+            signal.emit(*what)
             await desk.until(lambda: REFUSED.sentence in desk.told(), "the reason")
         assert desk.posted == []
         assert window.past_number is None
