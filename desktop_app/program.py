@@ -423,6 +423,7 @@ class Program:
 
     def _keep_what_is_to_be_kept(self, settings: Settings) -> None:
         self._history.set_keeping(settings.history.keep)
+        self._window.history.set_kept(settings.history.keep)
         with_sound = settings.history.keep and settings.history.audio
         self._session.witness = Sounds(self._history.keep_sound).witness if with_sound else None
 

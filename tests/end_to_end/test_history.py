@@ -256,6 +256,12 @@ def test_a_conversation_is_renamed_pinned_exported_imported_and_deleted(
                 await user.until((tmp_path / "sea.json").exists, "the JSON")
                 assert json.loads((tmp_path / "sea.json").read_text("utf-8"))["entries"][1]["entry"]["text"] == SEA
 
+                user.chooses(old(), "Export", "As a folder")
+                await user.saves_as(tmp_path)
+                exported = tmp_path / "Fish & b chips b"
+                await user.until(lambda: exported.is_dir() and any(exported.iterdir()), "the folder")
+                await user.until_told(str(exported))
+
                 user.goes_to(old())
                 press(user.panel.list, Qt.Key.Key_Delete)
                 assert focused() is user.button("keep"), "the key that asked does not say yes"
@@ -316,6 +322,24 @@ def test_talking_returns_to_the_present_conversation(run_async: RunAsync, tmp_pa
                 await user.sees("Thirteen.")
 
     run_async(story(), deadline_s=60)
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support")
+def test_nothing_is_kept_that_the_user_does_not_want_kept(run_async: RunAsync, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serving(SEA, "Twelve.") as server:
+            async with running(tmp_path, server) as first:
+                first.window.settings.setting_changed.emit("history.keep", False)
+                await ask(first, "What can you tell me about the sea?", SEA)
+                press(first.window, Qt.Key.Key_H, CONTROL)
+                said = [label.text() for label in first.panel.findChildren(QLabel) if label.isVisible()]
+                assert "Nothing is kept" in said
+                first.window.settings.setting_changed.emit("history.keep", True)
+                await ask(first, "How many eggs are a dozen?", "Twelve.")
+                await first.until(lambda: first.titles() == ["How many eggs are a dozen?"], "the list")
+
+    run_async(story(), deadline_s=60)
+    assert not any(SEA.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
 def test_the_panel_is_as_it_was_left(run_async: RunAsync, tmp_path: Path) -> None:
