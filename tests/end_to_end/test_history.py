@@ -327,16 +327,15 @@ def test_talking_returns_to_the_present_conversation(run_async: RunAsync, tmp_pa
 @pytest.mark.qt_log_ignore("This plugin does not support")
 def test_nothing_is_kept_that_the_user_does_not_want_kept(run_async: RunAsync, tmp_path: Path) -> None:
     async def story() -> None:
-        async with serving(SEA, "Twelve.") as server:
-            async with running(tmp_path, server) as first:
-                first.window.settings.setting_changed.emit("history.keep", False)
-                await ask(first, "What can you tell me about the sea?", SEA)
-                press(first.window, Qt.Key.Key_H, CONTROL)
-                said = [label.text() for label in first.panel.findChildren(QLabel) if label.isVisible()]
-                assert "Nothing is kept" in said
-                first.window.settings.setting_changed.emit("history.keep", True)
-                await ask(first, "How many eggs are a dozen?", "Twelve.")
-                await first.until(lambda: first.titles() == ["How many eggs are a dozen?"], "the list")
+        async with serving(SEA, "Twelve.") as server, running(tmp_path, server) as first:
+            first.window.settings.setting_changed.emit("history.keep", False)
+            await ask(first, "What can you tell me about the sea?", SEA)
+            press(first.window, Qt.Key.Key_H, CONTROL)
+            said = [label.text() for label in first.panel.findChildren(QLabel) if label.isVisible()]
+            assert "Nothing is kept" in said
+            first.window.settings.setting_changed.emit("history.keep", True)
+            await ask(first, "How many eggs are a dozen?", "Twelve.")
+            await first.until(lambda: first.titles() == ["How many eggs are a dozen?"], "the list")
 
     run_async(story(), deadline_s=60)
     assert not any(SEA.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
