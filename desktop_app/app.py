@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from desktop_app import __version__
+from desktop_app.errors import ParleyError
 from desktop_app.options import Options, parse
+from desktop_app.profile import AlreadyRunning, Claim, profile_folder
 from desktop_app.secrecy import Environment, RedactingFormatter, Redaction
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 NO_SCREEN = 1
 """The exit code."""
+ALREADY_RUNNING = 3
+"""The exit code."""
+SAID_FOR_MS = 20_000
+"""How long a sentence stands in a window of its own."""
 APPLICATION_ID = "org.parley.Parley"
 PAINTED_WITHIN_MS = 500
 """A window that starts minimised is not painted at all."""
@@ -35,10 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from desktop_app.tools.user_worker import main as run_tool_file
 
         return run_tool_file()
-    if options.list_devices:
-        from desktop_app.audio.watching import list_devices
-
-        return list_devices()
     if options.list_devices:
         from desktop_app.audio.watching import list_devices
 
@@ -95,6 +97,20 @@ def _explain_a_missing_screen() -> None:
     qInstallMessageHandler(hear)
 
 
+def _say(error: ParleyError) -> None:
+    """Tell whoever started the program: in the terminal, or in a window where there is none."""
+    from PySide6.QtCore import QTimer
+    from PySide6.QtWidgets import QMessageBox
+
+    print(error, file=sys.stderr, flush=True)
+    if sys.stderr is not None and sys.stderr.isatty():
+        return
+    box = QMessageBox(QMessageBox.Icon.Information, "Parley", error.sentence)
+    box.setInformativeText(error.hint)
+    QTimer.singleShot(SAID_FOR_MS, box.close)
+    box.exec()
+
+
 def _run_window(options: Options, environment: Environment) -> int:
     from PySide6.QtCore import qInstallMessageHandler
     from PySide6.QtWidgets import QApplication
@@ -107,6 +123,11 @@ def _run_window(options: Options, environment: Environment) -> int:
     qInstallMessageHandler(None)
     application.setApplicationName("Parley")
     application.setDesktopFileName(APPLICATION_ID)
+    try:
+        claim = Claim(profile_folder(options))
+    except AlreadyRunning as error:
+        _say(error)
+        return ALREADY_RUNNING
     application.setQuitOnLastWindowClosed(False)  # closing the window begins the end; the loop decides when it is
     window = MainWindow(Theme(application), version=__version__)
     _paint(window)
@@ -115,4 +136,6 @@ def _run_window(options: Options, environment: Environment) -> int:
 
     from desktop_app.program import run
 
-    return run(application, window, options, environment)
+    code = run(application, window, options, environment)
+    claim.release()
+    return code

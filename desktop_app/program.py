@@ -25,7 +25,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import qasync
-from platformdirs import user_data_path
 from PySide6.QtCore import QMetaObject, QTimer, SignalInstance
 from PySide6.QtWidgets import QApplication
 
@@ -45,6 +44,7 @@ from desktop_app.history.sounds import Sounds
 from desktop_app.local_process import LocalServer, Report, command
 from desktop_app.options import Options
 from desktop_app.preferences import Preferences
+from desktop_app.profile import profile_folder
 from desktop_app.protocol.dialects import Dialect
 from desktop_app.reading import Reading
 from desktop_app.secrecy import Environment, Redaction, sounds_secret
@@ -77,13 +77,6 @@ def run(application: QApplication, window: MainWindow, options: Options, environ
         runner.get_loop().set_default_executor(DaemonThreads(WORKERS))
         runner.run(converse(window, options, environment))
     return 0
-
-
-def profile_folder(options: Options) -> Path:
-    """Return the folder for everything the program writes."""
-    if options.profile is not None:
-        return options.profile.expanduser().absolute()
-    return user_data_path("Parley", appauthor=False)
 
 
 async def converse(window: MainWindow, options: Options, environment: Environment) -> None:
