@@ -43,6 +43,7 @@ from websockets.exceptions import (
 from websockets.uri import parse_uri
 
 from desktop_app import __version__
+from desktop_app.conversation import limits
 from desktop_app.conversation.inputs import Disconnected, Input, Received
 from desktop_app.endpoints import Endpoint
 from desktop_app.errors import ParleyError
@@ -224,7 +225,7 @@ class WebSocketTransport:
             endpoint.url,
             additional_headers=dict(endpoint.headers),
             user_agent_header=f"Parley/{__version__}",
-            max_size=None,  # a retrieved item is as long as what was said
+            max_size=limits.MAX_FRAME_BYTES,
             compression=None,  # base64 audio does not compress
             open_timeout=self._open_within_s,
             ping_interval=None,  # ours tells a peer that is slow from one that is gone

@@ -1,7 +1,8 @@
-"""How much the core keeps of what it is told: every bound in one place.
+"""How much is taken from a server, and how much the core keeps of it: every bound in one place.
 
 A server that means well never comes near them. One that sends endless ids, endless text or endless audio meets
-them, and what is oldest falls out; nothing grows for as long as a connection lives.
+them, and what is oldest falls out; nothing grows for as long as a connection lives. How many small values a large
+frame may hold is the codec's own (`protocol/codec.py`), which knows nothing of the core.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TypeVar
 
+MAX_FRAME_BYTES = 64 * 2**20
+"""One message of the socket, in however many pieces it comes: an item that is asked for with its sound, a quarter of
+an hour of it in base64. A longer one closes the connection before it is held as a whole."""
 MAX_ENTRIES = 10_000
 """Entries of the transcript; the oldest leaves the window as well."""
 MAX_ENTRY_CHARS = 200_000
