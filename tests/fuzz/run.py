@@ -22,6 +22,7 @@ from typing import Any
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import psutil
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 
 from desktop_app.conversation import inputs
@@ -172,6 +173,7 @@ class Fuzz:
         self.window.deleteLater()
         self._theme.deleteLater()
         self._application.processEvents()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # no loop of Qt's runs that would
 
     def _take(self, number: int, frame: bytes, caught: list[BaseException], never_held_s: float) -> None:
         report = self._report

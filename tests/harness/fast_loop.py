@@ -41,6 +41,8 @@ class _Leaping(selectors.BaseSelector):
     """Asks the real selector, and never waits for a timer."""
 
     def __init__(self, leap: Callable[[float], bool], busy: Callable[[], bool], pump: Callable[[], object]) -> None:
+        self.patient = False
+        """Wait as others do."""
         self._real = selectors.DefaultSelector()
         self._leap = leap
         self._busy = busy
@@ -68,6 +70,11 @@ class _Leaping(selectors.BaseSelector):
             self._pumped_s = _real_monotonic()
         ready = self._real.select(0)
         if ready or timeout == 0:
+            return ready
+        if self.patient:
+            began_s = _real_monotonic()
+            ready = self._real.select(min(timeout or PUMP_EVERY_S, PUMP_EVERY_S))
+            self._leap(_real_monotonic() - began_s)
             return ready
         if self._busy():  # a thread works, and time must not run away from it
             return self._real.select(0.005)
@@ -97,12 +104,22 @@ class FastLoop(asyncio.SelectorEventLoop):
     def __init__(self, pump: Callable[[], object] = lambda: None) -> None:
         self._now_s = BEGINS_S
         self._at_work = 0
-        super().__init__(_Leaping(self._leap, lambda: self._at_work > 0, pump))
+        self._leaping = _Leaping(self._leap, lambda: self._at_work > 0, pump)
+        super().__init__(self._leaping)
         self.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="fast"))
 
     def time(self) -> float:
         """Return the time of this loop, in seconds."""
         return self._now_s
+
+    @contextmanager
+    def in_real_time(self) -> Iterator[None]:
+        """Let time be the real one meanwhile: a thread that nobody counts has to be waited for."""
+        self._leaping.patient = True
+        try:
+            yield
+        finally:
+            self._leaping.patient = False
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """See AbstractEventLoop; time stands still until it is done."""

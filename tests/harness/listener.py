@@ -6,7 +6,8 @@ to its end, as real ones do.
 
 Voices carry their identity: `voice(number, ms)` makes audio of which every sample tells whose and which it is, so
 `Listener.heard_ms` says of each voice how much was heard, and `trouble` what was said twice, out of order or with a
-hole. A microphone counts: a talk with a sample missing shows (`gaps`).
+hole. A voice that goes on by another device may be faded in: that is no hole. A microphone counts: a talk with a
+sample missing shows (`gaps`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,14 @@ PERIOD_S = 0.01
 HEAD_EVERY = 240
 """One sample of so many says whose it is."""
 COUNTS_TO = 32_000
+FADES_FRAMES = RATE_HZ * 40 // 1000
+"""So long a fade may last."""
+SWALLOWED_FRAMES = 64
+"""What is faded to nothing cannot be told from silence."""
+SLACK_FRAMES = RATE_HZ * 20 // 1000
+"""What a device that went away may have played more, or less, than is known."""
+SURE_FRAMES = 16
+"""As many samples in a row are no accident."""
 MOST_VOICES = 30_000
 Samples = NDArray[np.int16]
 
@@ -62,6 +71,10 @@ class Listener:
         """What cannot be right, in words."""
         self.order: list[int] = []
         """The voices in the order in which they began."""
+        self.moved = False
+        """Another device has begun, and nothing was heard of it yet."""
+        self._faded = 0
+        """How many samples in a row were not as they were sent."""
 
     def heard_ms(self, number: int) -> float:
         """Return how much of a voice was heard, from its beginning."""
@@ -84,12 +97,35 @@ class Listener:
             same = _agreement(expected, run[at:end])
             if same:
                 self._frames[self._speaking] = frames + same
+                self._faded = 0
                 at += same
-            elif run[at] < 0 and self._begin(-int(run[at])):
+            elif run[at] < 0 and self._speaking != -run[at] and self._begin(-int(run[at])):
                 continue
             else:
-                self._wrong(f"voice {self._speaking} goes on wrongly at {frames / 24:.0f} ms")
+                self._hear_faded(run[at:], frames)
                 return
+
+    def _hear_faded(self, run: Samples, frames: int) -> None:
+        """Take samples that are not as they were sent.
+
+        They are a fade if the voice is the same again behind them; and nobody knows to the sample what a device
+        that went away had played, so another one may repeat, or leave out, a moment.
+        """
+        slack = SLACK_FRAMES if self.moved else SWALLOWED_FRAMES
+        if self._speaking and len(run) >= SURE_FRAMES:
+            first = max(0, frames - slack if self.moved else frames)
+            expected = _voice(self._speaking, frames + slack + len(run) - first, first)
+            tails = np.lib.stride_tricks.sliding_window_view(expected, SURE_FRAMES)
+            found = np.flatnonzero((tails == run[-SURE_FRAMES:]).all(axis=1))
+            if len(found):
+                self._frames[self._speaking] = first + int(found[0]) + SURE_FRAMES
+                self._faded, self.moved = 0, False
+                return
+        self._faded += len(run)
+        if not self._speaking or self._faded > FADES_FRAMES:
+            self._wrong(f"voice {self._speaking} goes on wrongly at {frames / 24:.0f} ms")
+        else:
+            self._frames[self._speaking] = frames + len(run)
 
     def _begin(self, number: int) -> bool:
         if number in self._frames:
@@ -179,6 +215,7 @@ class SimulatedOutput:
             self._timer.cancel()
             self._timer = None
             self._held.clear()
+            self.listener.moved = True
             self.lost()
 
 
