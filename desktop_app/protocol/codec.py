@@ -6,8 +6,8 @@ with more patience than JSON asks for (`NaN`, halves of emoji, bytes that are no
 event names get today's, and an optional member of the wrong type is left out. What still does not fit becomes
 an `UnknownEvent`, which nobody has to fear. `dialects` knows what servers say differently.
 
-Reading holds the window's thread, so it is bounded: 16 MiB of speech, words or a picture are read in some 40 ms, but
-a million small values or a large oddity would take seconds. No event has the one, and the other is given up.
+Reading holds the window's thread, so it is bounded: 16 MiB of speech, words or a picture are read in some 40 ms,
+but a million small values or a large oddity would take seconds. No event has the one, and the other is given up.
 """
 
 from __future__ import annotations
