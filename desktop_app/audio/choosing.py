@@ -40,6 +40,8 @@ class DeviceChoice:
         self._post = post
         self._devices: Devices | None = None
         """All there is, once somebody told."""
+        self._default = ""
+        """The system's default, as far as it was told."""
         self._using = ""
         """The device of the open stream, or of the last one; empty: not known."""
         self._away = False
@@ -79,8 +81,7 @@ class DeviceChoice:
                 self._took(wanted.name if wanted is not None else self._wanted, is_wanted=True)
                 return stream
         stream = make(None)
-        default = self._find(None)
-        self._took(default.name if default else "", is_wanted=self._wanted is None, refused=refused)
+        self._took(self._name_of_default(), is_wanted=self._wanted is None, refused=refused)
         return stream
 
     def lost(self) -> None:
@@ -97,6 +98,7 @@ class DeviceChoice:
     def changed(self, devices: Devices, *, is_open: bool, in_use: bool) -> Course:
         """Take note of what there is now; return what becomes of the stream, if one is open."""
         known, self._devices = self._devices is not None, devices
+        default, self._default = self._default, self._name_of_default()
         if not is_open:
             self._welcome_back()
             return Course.KEEP
@@ -109,8 +111,11 @@ class DeviceChoice:
             if not devices.moves_streams:
                 return Course.LOST
             self._moved(in_use=in_use)
-        elif self._wanted is None and devices.moves_streams:
-            self._using = target.name  # the server moves streams that chose no device with its default
+            if self._direction is Direction.OUTPUT:
+                return Course.LEAVE  # stopped and started again, it would look for the device that is gone
+        elif devices.moves_streams and (self._wanted is None or self._using == default != self._default):
+            # The server moves streams along with its default; those that chose the old default by its name, too.
+            self._using = self._default
         return Course.KEEP if self._using == target.name else Course.LEAVE
 
     # --- inside ---------------------------------------------------------------------------------
@@ -122,6 +127,10 @@ class DeviceChoice:
             return find_device(self._devices, self._direction, name)
         except AudioDeviceError:
             return None
+
+    def _name_of_default(self) -> str:
+        default = self._find(None)
+        return default.name if default is not None else ""
 
     def _took(self, name: str, *, is_wanted: bool, refused: str = "") -> None:
         """Take note of the device that was opened, and tell if it is another one."""
@@ -148,9 +157,8 @@ class DeviceChoice:
 
     def _moved(self, *, in_use: bool) -> None:
         """The server has moved the stream to its default, since the device is gone."""
-        gone, default = self._using, self._find(None)
-        self._using = default.name if default else ""
-        instead = f"“{self._using}”" if default else DEFAULT
+        gone, self._using = self._using, self._default
+        instead = f"“{self._using}”" if self._using else DEFAULT
         if self._wanted is not None and not self._away:
             self._away = True
             hint = self._goes_on(instead) if in_use else f"{_capital(instead)} is used until it is back."

@@ -167,7 +167,7 @@ class Speaker:
         elif course is Course.LOST:
             self._lose(self._clock())
         elif is_open:
-            self._stale = course is Course.LEAVE
+            self._stale = self._stale or course is Course.LEAVE
             self._leave_stale()
 
     @property

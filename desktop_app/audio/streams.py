@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,10 @@ COMMON_RATES_HZ = (48_000, 44_100, 32_000, 16_000, 8_000, 96_000)
 PA_DEVICE_UNAVAILABLE = -9985
 PA_INVALID_DEVICE = -9996
 """PortAudio's errors (portaudio.h, PaErrorCode)."""
+
+START_WITHIN_S = 2.0
+START_FAILS_WITHIN_S = 0.05
+"""How long a start may take, and how much longer one whose stream has ended again."""
 
 Fill = Callable[[memoryview, float, float], None]
 """Takes a block to fill, now, and when its first frame leaves the DAC, both of `time.monotonic`."""
@@ -121,6 +126,8 @@ class PortAudioStream:
         forget: Callable[[PortAudioStream], None],
     ) -> None:
         self.device = device
+        self._starting: threading.Event | None = None
+        """Set when a start is over, well or badly."""
         self.format = opened_as
         self.latency_s = 0.0
         self.underflows = 0
@@ -150,16 +157,52 @@ class PortAudioStream:
             raise AudioDeviceError("The sound device was given back.", "Try again.")
         self._stopping = False
         try:
-            self._raw.start()
+            if sys.platform == "linux":
+                self._start_guarded()
+            else:
+                self._raw.start()
         except _portaudio_error() as error:
             self._stopping = True
             raise AudioDeviceError("The sound device does not start.", str(error)) from error
 
+    def _start_guarded(self) -> None:
+        """Start in a thread, as PortAudio on ALSA waits for ever if the device is gone when it is to start.
+
+        Its callback thread then ends with a lock held that the starting thread wants. That one is left to itself,
+        and so is the stream: to close it would wait as well.
+        """
+        over = self._starting = threading.Event()
+        errors: list[Exception] = []
+
+        def start() -> None:
+            try:
+                self._raw.start()
+            except _portaudio_error() as error:
+                errors.append(error)
+            over.set()
+
+        thread = threading.Thread(target=start, name="sound start", daemon=True)
+        thread.start()
+        over.wait(START_WITHIN_S)
+        if self._stopping:  # it has ended already: PortAudio may be about to say so, or never
+            thread.join(START_FAILS_WITHIN_S)
+        self._starting = None
+        if thread.is_alive():
+            self._stopping = self._closed = True
+            self._forget(self)
+            _never_end_portaudio()
+            raise AudioDeviceError("The sound device does not start.", "Connect it anew, or choose another one.")
+        if errors:
+            raise errors[0]
+        if self._stopping:
+            raise AudioDeviceError("The sound device does not start.", "Connect it anew, or choose another one.")
+
     def abort(self) -> None:
         """Be silent at once and stop."""
         self._stopping = True
-        # A device that is gone answers with an error, and is as silent as one can wish.
-        self._raw.abort(ignore_errors=True)
+        if not self._closed:
+            # A device that is gone answers with an error, and is as silent as one can wish.
+            self._raw.abort(ignore_errors=True)
 
     def close(self) -> None:
         """Give the device back."""
@@ -170,8 +213,13 @@ class PortAudioStream:
 
     def finished(self) -> None:
         """Take note that callbacks have ended; PortAudio's thread."""
-        if not self._stopping:
-            self._stopping = True
+        if self._stopping:
+            return
+        self._stopping = True
+        starting = self._starting
+        if starting is not None:
+            starting.set()
+        else:
             self._lost()
 
     def give_way(self) -> None:
@@ -222,11 +270,11 @@ class SoundSystem:
 
     def refresh(self) -> bool:
         """Look for devices anew, which ends every open stream: refused while one runs; others give way."""
-        if any(stream.running for stream in self._open):
+        sd = _sounddevice()
+        if not sd._initialized or any(stream.running for stream in self._open):
             return False
         for stream in tuple(self._open):
             stream.give_way()
-        sd = _sounddevice()
         sd._terminate()
         sd._initialize()
         return True
@@ -328,6 +376,11 @@ class SoundSystem:
             for count in channels:
                 if (wanted := Format(rate_hz, count)) != WIRE:
                     yield wanted
+
+
+def _never_end_portaudio() -> None:
+    """PortAudio has a stream that can never be closed, and would wait for it: when it is ended, the process, too."""
+    _sounddevice()._initialized = 0
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -45,6 +46,7 @@ class RawStream:
 
     def start(self) -> None:
         assert not self.closed
+        self._sd.start()
 
     def abort(self, *, ignore_errors: bool) -> None:
         assert ignore_errors
@@ -58,6 +60,7 @@ class Sounddevice:
     """One device, and what it takes; it is PortAudio that starts anew when it is told to look again."""
 
     PortAudioError = PortAudioError
+    _initialized = 1
 
     def __init__(self, *takes: Format, rate_hz: int = 48_000, channels: int = 2, busy: bool = False) -> None:
         self.takes = takes
@@ -66,6 +69,7 @@ class Sounddevice:
         self.tried: list[Format] = []
         self.opened: list[RawStream] = []
         self.refusal = PA_DEVICE_UNAVAILABLE if busy else INVALID_RATE
+        self.start: Callable[[], object] = lambda: None
         self._entry = {"default_samplerate": float(rate_hz), "hostapi": 0}
         self._channels = channels
 
@@ -148,6 +152,37 @@ def test_a_busy_device_is_refused_at_once_with_a_next_step(use: Use) -> None:
     with pytest.raises(AudioDeviceError, match=r"“Speakers” cannot be opened. Another program may be using it"):
         opened(use(sounddevice))
     assert sounddevice.tried == [WIRE]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ALSA's way to fail")
+def test_a_start_that_never_returns_is_given_up(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "START_WITHIN_S", 0.05)
+    for_ever = threading.Event()
+    sounddevice = Sounddevice(WIRE)
+    sounddevice.start = for_ever.wait
+    system = use(sounddevice)
+    try:
+        stream = opened(system)
+        with pytest.raises(AudioDeviceError, match="does not start"):
+            stream.start()
+        stream.abort()
+        stream.close()
+        assert not sounddevice.opened[0].closed, "closing would wait for ever, too"
+        assert not system.refresh(), "and so would ending PortAudio"
+        sounddevice.start = lambda: None
+        opened(system).start()
+    finally:
+        for_ever.set()
+
+
+def test_a_start_that_fails_is_a_sentence(use: Use) -> None:
+    def fail() -> None:
+        raise PortAudioError("Error starting stream", -9999)
+
+    sounddevice = Sounddevice(WIRE)
+    sounddevice.start = fail
+    with pytest.raises(AudioDeviceError, match="The sound device does not start"):
+        opened(use(sounddevice)).start()
 
 
 # --- devices that PortAudio does not know yet ---------------------------------------------------

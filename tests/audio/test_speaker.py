@@ -306,16 +306,17 @@ async def test_the_wanted_device_is_taken_at_once_if_nothing_sounds(stage_of_hea
     assert stage.sound.asked == [None, "Headset"]
 
 
-async def test_a_stream_the_server_moved_is_not_touched(stage_of_headset: Stage) -> None:
+async def test_a_stream_the_server_moved_is_not_touched_while_it_sounds(stage_of_headset: Stage) -> None:
     stage = stage_of_headset
-    moving = replace(BOTH, moves_streams=True)
-    stage.speaker.devices_changed(moving)
+    stage.speaker.devices_changed(replace(BOTH, moves_streams=True))
     stage.speaker.play(A, pcm(500))
     stage.sound.stream.run(5)
     stage.speaker.devices_changed(replace(SPEAKERS, moves_streams=True))
     assert stage.told == ["The loudspeaker “Headset” went away. The answer goes on with “Speakers”."]
     assert stage.sound.stream.running
     assert len(stage.sound.streams) == 1
+    stage.speaker.stop()
+    assert stage.sound.asked == ["Headset", None], "but not started again: it would look for the headset"
 
 
 async def test_a_device_chosen_in_mid_answer_takes_over_from_what_was_heard(stage: Stage) -> None:
