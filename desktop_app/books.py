@@ -91,7 +91,7 @@ class Books:
         if not self._ledger.add(usage.key, cost, day=self._today()):
             return
         if usage.item_id and not usage.transcription:
-            self._board.show_cost(usage.item_id, "\n".join(costs.explained(cost)))
+            self._board.show_cost(usage.item_id, "\n".join((costs.money(cost.usd), *costs.explained(cost))))
         self._show()
         self._save_soon()
         self._judge()

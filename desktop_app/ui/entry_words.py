@@ -17,6 +17,8 @@ ACTION_WORDS = {
 }
 MOST_OUTPUT_CHARS = 6_000
 """What is shown of a tool's result; it is copied whole."""
+QUICK_S = 0.1
+"""What takes less is not told exactly."""
 MOST_LINE_CHARS = 300
 """What is looked at for a line that will be cut to the window's width anyhow."""
 
@@ -76,7 +78,9 @@ def copied_row(entry: Entry) -> str:
 
 def tool_state(tool: ToolUse) -> str:
     """Return how far a call is."""
-    took = "" if tool.seconds is None else f"{tool.seconds:.1f} s"
+    took = ""
+    if tool.seconds is not None:
+        took = f"{tool.seconds:.1f} s" if tool.seconds >= QUICK_S else f"< {QUICK_S} s"
     if tool.waiting:
         return "waiting for your yes"
     if tool.failed:

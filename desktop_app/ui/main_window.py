@@ -948,7 +948,6 @@ class _HelpDialog(QDialog):
             key_label.setProperty("scale", "label")
             text = PlainLabel(meaning)
             text.setProperty("scale", "label")
-            text.setWordWrap(True)
             grid.addWidget(key_label, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(text, row, 1)
         return grid

@@ -29,7 +29,7 @@ class RowLook:
     span: tuple[int, int] | None = None
     """The selected part of its text."""
     aside: str = ""
-    """What stands at the end of the name's line: what it cost."""
+    """What stands behind the name, as far as there is room: what it cost."""
 
 
 PLAIN = RowLook()
@@ -154,7 +154,10 @@ class EntryDelegate(QStyledItemDelegate):
             rect.setLeft(rect.left() + QFontMetricsF(font).horizontalAdvance(name) + px(2 * GRID))
             painter.setFont(self._theme.font(Text.CAPTION))
             painter.setPen(QColor(palette.muted))
-            painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | middle, look.aside)
+            rect.setRight(rect.right() - px(9 * GRID))  # the menu's button comes with the mouse
+            metrics = QFontMetricsF(self._theme.font(Text.CAPTION))
+            line = metrics.elidedText(look.aside.replace("\n", " · "), Qt.TextElideMode.ElideRight, rect.width())
+            painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | middle, line)
 
     def _paint_call(self, painter: QPainter, shape: RowShape, tool: ToolUse, look: RowLook) -> None:
         """Paint the head of a call: what runs, whose it is, how far it is, and whether it can be opened."""

@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from desktop_app.conversation.effects import Entry
 from desktop_app.ui.entry_words import shown_text, spoken_row
 from desktop_app.ui.plain import visible_entry
+from desktop_app.ui.theme import plain_tip
 
 ENTRY_ROLE = Qt.ItemDataRole.UserRole
 COST_ROLE = Qt.ItemDataRole.UserRole + 1
@@ -42,6 +43,8 @@ class TranscriptModel(QAbstractListModel):
             return spoken_row(entry)
         if role == COST_ROLE:
             return self._costs.get(entry.item_id, "")
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return "<br>".join(plain_tip(line) for line in self._costs.get(entry.item_id, "").split("\n"))
         return None
 
     def entry(self, row: int) -> Entry:
