@@ -198,6 +198,10 @@ class ChoiceControl(Control):
         self._box.setCurrentIndex(index)
         if self._typed and index < 0:
             self._box.setEditText(self._value)
+        self._box.setToolTip(self._box.currentText())
+        line = self._box.lineEdit()
+        if line is not None and not line.hasFocus():
+            line.setCursorPosition(0)  # of a long text, show how it begins
 
     def name(self, label: str, description: str) -> None:
         """Name the box."""

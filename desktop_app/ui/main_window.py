@@ -618,8 +618,10 @@ class MainWindow(QMainWindow):
         self._mute = self._menu.addAction("Mute the microphone")
         self._mute.setCheckable(True)
         self._mute.setShortcut(QKeySequence("Ctrl+M"))
-        for title, setting in (("Microphone", "audio.input_device"), ("Speaker", "audio.output_device")):
-            self._menu.addMenu(ChoiceMenu(title, setting, self.settings, self._menu))
+        self._microphones = ChoiceMenu("Microphone", "audio.input_device", self.settings, self._menu)
+        self._speakers = ChoiceMenu("Speaker", "audio.output_device", self.settings, self._menu)
+        self._menu.addMenu(self._microphones)
+        self._menu.addMenu(self._speakers)
         self._menu.addSeparator()
         self._spending = self._menu.addAction("")
         self._spending.setEnabled(False)
@@ -832,6 +834,8 @@ class MainWindow(QMainWindow):
         self._new.setIcon(theme.icon("message-square-plus"))
         self._open_settings.setIcon(theme.icon("settings"))
         self._help.setIcon(theme.icon("keyboard"))
+        self._microphones.setIcon(theme.icon("mic"))
+        self._speakers.setIcon(theme.icon("volume-2"))
         self._summary.setIcon(theme.icon("list-collapse"))
         self._replies.setIcon(theme.icon("message-circle-reply"))
 
