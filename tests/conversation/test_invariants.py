@@ -671,8 +671,17 @@ class World(RuleBasedStateMachine):
         if self.next_connecting:
             self.next_session_begins(True)
         self.end_comes_near(left_s)
+        self.talk_ends(held)
+
+    def talk_ends(self, released: bool) -> None:
+        """The microphone goes on for a while; maybe the key goes up."""
         if self.mic_open:
             self.mic_delivers(60)
+        if released:
+            self.take(TalkReleased())
+        if self.mic_closing:
+            self.mic_delivers(20)
+            self.mic_closes()
 
     @rule(event=st.sampled_from([Resumed(5_000.0), NetworkChanged(True), NetworkChanged(False), RetryStopped()]))
     def things_change(self, event: Input) -> None:
@@ -689,14 +698,15 @@ class World(RuleBasedStateMachine):
         assert not self.queue
 
     @precondition(lambda self: self.server and self.mic_open)
-    @rule()
-    def connection_is_cut_in_mid_talk(self) -> None:
+    @rule(released=st.booleans())
+    def connection_is_cut_in_mid_talk(self, released: bool) -> None:
         self.mic_delivers(60)
         self.connection_ends(1006)
         if self.mic_open:
             self.mic_delivers(20)
         self.take(ConnectAsked())
         self.session_begins()
+        self.talk_ends(released)
 
     @precondition(lambda self: self.server and self.queue)
     @rule(stopped=st.booleans())
