@@ -123,13 +123,14 @@ def _run_window(options: Options, environment: Environment) -> int:
     qInstallMessageHandler(None)
     application.setApplicationName("Parley")
     application.setDesktopFileName(APPLICATION_ID)
+    theme = Theme(application)
     try:
         claim = Claim(profile_folder(options))
     except AlreadyRunning as error:
         _say(error)
         return ALREADY_RUNNING
     application.setQuitOnLastWindowClosed(False)  # closing the window begins the end; the loop decides when it is
-    window = MainWindow(Theme(application), version=__version__)
+    window = MainWindow(theme, version=__version__)
     _paint(window)
     if not window.isVisible():  # closed already
         return 0

@@ -24,7 +24,7 @@ class AlreadyRunning(ParleyError):
     def __init__(self) -> None:
         super().__init__(
             "Parley is running already.",
-            "Use its window, or start another one with a profile of its own: --profile FOLDER.",
+            "Use its window; another one can run beside it with a folder of its own: --profile FOLDER.",
         )
 
 
@@ -45,7 +45,7 @@ class Claim:
 
     def __init__(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(0o700, parents=True, exist_ok=True)  # what is said is for nobody else of this computer
             self._file = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError:
             self._file = -1
