@@ -95,7 +95,7 @@ class Listener:
             end = len(run)
             expected = _voice(self._speaking, end - at, frames) if self._speaking else run[:0]
             same = _agreement(expected, run[at:end])
-            if same:
+            if same >= SURE_FRAMES or (same and not self._faded):
                 self._frames[self._speaking] = frames + same
                 self._faded = 0
                 at += same
