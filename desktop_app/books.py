@@ -10,7 +10,7 @@ from typing import Protocol
 
 from desktop_app import costs
 from desktop_app.conversation.effects import CountUsage
-from desktop_app.errors import Notice, ParleyError
+from desktop_app.errors import Notice, ParleyError, Severity
 from desktop_app.protocol.events import Usage
 from desktop_app.resources import resource
 from desktop_app.tasks import start_task
@@ -67,6 +67,8 @@ class Books:
         self._forgiven_on: dt.date | None = None
         """The day on which the user wants to spend on, whatever it comes to."""
         self._unsaved = False
+        self._cannot_save = False
+        """It was told, and need not be again with every answer."""
         self._saving: asyncio.Task[None] | None = None
         self.prices, notices = costs.load_prices(resource(costs.PRICES_FILE), folder / costs.PRICES_FILE)
         loaded = self._file.load()
@@ -151,5 +153,9 @@ class Books:
             self._unsaved = False
             try:
                 await asyncio.to_thread(self._file.save, dict(self._ledger.days))
+                self._cannot_save = False
             except ParleyError as error:
-                self._board.show_notice(Notice.of(error, key="spending"))
+                if not self._cannot_save:
+                    notice = Notice(error.sentence, error.hint, Severity.WARNING, "spending")
+                    self._board.show_notice(notice)
+                self._cannot_save = True

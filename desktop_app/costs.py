@@ -468,7 +468,8 @@ class SpendingFile:
         except OSError as error:
             raise SettingsError(
                 f"What was spent today could not be written down: {error.strerror}.",
-                f"Check that {self._path} can be written.",
+                "It is counted until Parley ends, and you can talk and type all the same. "
+                f"Check that {self._path} can be written and that the disk is not full.",
             ) from error
 
     def _not_ours(self) -> LoadedSpending:

@@ -629,6 +629,7 @@ class SettingsFile:
         except OSError as error:
             raise SettingsError(
                 f"The settings could not be saved: {error.strerror or error}.",
+                "They hold until Parley ends, and you can talk and type all the same. "
                 f"Check that {self._path} can be written and that the disk is not full.",
             ) from error
         self._kept = content

@@ -374,7 +374,8 @@ class History:
         except HistoryError as error:
             self._tell((error.sentence, error.hint))
         except (OSError, apsw.Error):
-            self._tell(("The history cannot be opened, so nothing is kept.", f"Check the disk at {self._folder}."))
+            hint = f"You can talk and type all the same. Check the disk at {self._folder}."
+            self._tell(("The history cannot be opened, so nothing is kept.", hint))
         return None
 
     def _mended(self, store: Store, error: apsw.Error) -> Store:
@@ -418,7 +419,7 @@ def _cannot_write(error: apsw.Error) -> tuple[str, str]:
     why = "the disk is full" if full else "its file cannot be written"
     return (
         f"The history is not stored at present: {why}.",
-        "You can go on; it is stored as soon as that is possible.",
+        "You can talk and type all the same; it is stored as soon as that is possible.",
     )
 
 

@@ -180,4 +180,5 @@ def _value(file: apsw.Connection, sql: str) -> int:
 
 
 def _cannot_open(path: Path) -> HistoryError:
-    return HistoryError("The history cannot be opened, so nothing is kept.", f"Check that {path} can be written.")
+    hint = f"You can talk and type all the same. Check that {path} can be written and that the disk is not full."
+    return HistoryError("The history cannot be opened, so nothing is kept.", hint)
