@@ -72,7 +72,7 @@ from desktop_app.ui.transcript_model import Index
 ROW_PX = 52
 INSET_PX = 2 * GRID
 PAD_PX = 3 * GRID
-MORE_PX = 24
+MORE_PX = 28
 MOST_TITLE_CHARS = 200
 DELETE_KEYS = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) if sys.platform == "darwin" else (Qt.Key.Key_Delete,)
 """What stands on a Mac where others have Del is a backspace."""
@@ -607,7 +607,7 @@ class HistoryList(QListView):
         place, side, px = self.visualRect(index), self._theme.px(MORE_PX), self._theme.px
         self._more.setFixedSize(side, side)
         # In the second line: the pin stands in the first.
-        self._more.move(place.right() - px(INSET_PX + GRID) - side, place.bottom() - px(1.5 * GRID) - side)
+        self._more.move(place.right() - px(INSET_PX + GRID / 2) - side, place.bottom() - px(GRID / 2) - side)
         self._more.show()
 
     def _open_menu_by_button(self) -> None:

@@ -688,7 +688,7 @@ def _history(window: MainWindow) -> list[PastConversation]:
     pasts = _pasts()
     window.history.show_conversations(pasts)
     window.history.show_present(0)
-    window.show_history(is_open=True)
+    window._pane.set_open(True)
     return pasts
 
 
@@ -702,7 +702,7 @@ def history(window: MainWindow) -> None:
 
 def history_empty(window: MainWindow) -> None:
     _ready(window)
-    window.show_history(is_open=True)
+    window._pane.set_open(True)
 
 
 def history_search(window: MainWindow) -> None:
@@ -766,7 +766,7 @@ def found(window: MainWindow) -> None:
         Entry("a2", Role.ASSISTANT, "Then take the early train; the one at half past nine is emptier and cheaper, "
               "but comes too late.", EntryStatus.INTERRUPTED, spoken=True, heard_chars=31, heard_ms=2100),
     )  # fmt: skip
-    window.show_history(is_open=True)
+    window._pane.set_open(True)
     window.history.show_conversations([train, flight])
     window.history.field.setText("train")
     window.history._search()
