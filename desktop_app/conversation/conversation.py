@@ -183,6 +183,8 @@ class Conversation:
         """What a session said of itself before it ended."""
         self._summary_until = ""
         self._digest_asked = False
+        self._told: set[str] = set()
+        """The items this session was given of the one before."""
         self._owed: ResponseParams | None = None
         """An answer of which nothing had come when its session ended: it is asked for again."""
         self._copies: Recent[str] = Recent(limits.MAX_QUEUED)
@@ -462,6 +464,7 @@ class Conversation:
         items = replay.replayable(self._transcript.from_the_last(), self._summary)
         for item in items:
             self._outbox.send(events.ConversationItemCreate(item=item))
+        self._told = {item.id for item in items if item.id}
         if items:
             self._responses.first_modalities = self._setup.modalities
         self._talk.move()
@@ -792,9 +795,21 @@ class Conversation:
             self._begin_what_waits()
 
     def _playback_stopped(self, heard: tuple[Heard, ...]) -> None:
-        self._playback.stopped(heard, session_no=self._link.session_no if self._link.online else None)
+        older = self._playback.stopped(heard, session_no=self._link.session_no if self._link.online else None)
+        for item_id in older:
+            self._tell_again(item_id)
         self._answers.mark_unspoken()
         self._begin_what_waits()
+
+    def _tell_again(self, item_id: str) -> None:
+        """An answer of an older session was told to this one whole, and then not heard to its end."""
+        if item_id not in self._told or not self._link.online:
+            return
+        self._told.discard(item_id)
+        self._outbox.send(events.ConversationItemDelete(item_id=item_id))
+        entry = self._transcript.get(item_id)
+        for item in replay.replayable([entry] if entry is not None else []):
+            self._outbox.send(events.ConversationItemCreate(item=item))
 
     def _begin_what_waits(self) -> None:
         waiting, self._when_silent = self._when_silent, []

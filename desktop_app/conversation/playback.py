@@ -142,17 +142,23 @@ class Playback:
         self._unheard_bytes = 0
         return parts
 
-    def stopped(self, heard: tuple[Heard, ...], *, session_no: int | None) -> None:
-        """Tell what was heard of each part; `session_no`: the session that can be told, None if there is none."""
+    def stopped(self, heard: tuple[Heard, ...], *, session_no: int | None) -> list[str]:
+        """Tell what was heard of each part; `session_no`: the session that can be told, None if there is none.
+
+        Return the items that came by an older session and were not heard whole: this one may know them otherwise.
+        """
         self.silencing = False
         heard_ms = {h.part: h.ms for h in heard}
         parts = self._take_parts()
         heard_items = {part.item_id for part in parts if heard_ms.get(part, 0) > 0} | set(self._heard_out)
         gone: set[str] = set()
+        older: dict[str, None] = {}
         for part, sounding in parts.items():
             if sounding.session_no is None:
                 continue
             known = sounding.session_no == session_no
+            if not known:
+                older[part.item_id] = None
             ms = min(heard_ms.get(part, 0), sounding.received_ms)
             if ms > 0:
                 self._cut(part, sounding, ms, known=known)
@@ -161,6 +167,7 @@ class Playback:
                 if known:
                     self._outbox.send(ConversationItemDelete(item_id=part.item_id))
                 self._transcript.remove(part.item_id)
+        return list(older)
 
     def failed(self, heard: tuple[Heard, ...]) -> None:
         """There is no speaker: nothing more can be heard, but the answers can be read, and stay whole."""

@@ -230,8 +230,12 @@ def test_an_answer_of_the_lost_session_is_not_truncated_in_the_new_one() -> None
     effects = story.happens(Disconnected(close_code=1006))
     story.happens(woken(effects, Timer.RECONNECT))
     story.says(SESSION_CREATED, SESSION_UPDATED)
-    story.stopped_with = (Heard(PART, 500),)
-    assert names(story.happens(TalkPressed())) == ["input_audio_buffer.clear"]
+    story.stopped_with = (Heard(PART, 1000),)
+    assert names(story.happens(TalkPressed())) == [
+        "conversation.item.delete",
+        "conversation.item.create",
+        "input_audio_buffer.clear",
+    ], "it was told whole, and is told again as it was heard"
 
 
 # --- push to talk -------------------------------------------------------------------------------

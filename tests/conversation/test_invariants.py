@@ -359,6 +359,7 @@ class World(RuleBasedStateMachine):
                 server.buffer = b""
 
     def check_item(self, server: Server, item: Item) -> None:
+        server.deleted.discard(str(item.id))
         answers = item.call_id or item.approval_request_id
         if not isinstance(answers, str) or answers not in self.tool_of:
             return

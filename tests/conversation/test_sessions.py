@@ -391,6 +391,21 @@ def test_an_answer_that_is_only_still_heard_holds_nobody_up_in_the_last_minute()
     assert "conversation.item.truncate" not in names(story.happens(StopPressed())), "the new session has no audio"
 
 
+def test_what_the_next_session_was_told_whole_and_nobody_heard_is_told_again_as_it_was_heard() -> None:
+    story, clock, effects = expiring()
+    story.talks()
+    story.says(transcribed("item_U1", "Who are you?"))
+    story.answers(2000, words="One two three four.")
+    story.says(audio_done(), done())
+    comes(story, clock, effects, 299)
+    story.succeeds()
+    assert [item.words for item in items(comes(story, clock, effects, 59))][-1] == "One two three four."
+    story.stopped_with = (Heard(PART, 1000),)
+    effects = story.happens(TextEntered("Stop."))
+    assert names(effects)[:2] == ["conversation.item.delete", "conversation.item.create"]
+    assert [item.words for item in items(effects)] == ["One two", "Stop."]
+
+
 def test_a_talk_held_across_the_switch_loses_no_sample_and_no_order() -> None:
     story, clock, effects = expiring()
     story.happens(TalkPressed(), MicStarted(), MicBlock(ONE))
