@@ -55,6 +55,10 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
+class _NoHistory(Exception):
+    """The file was damaged, and there cannot be another one; the user was told."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Ask:
     """Something whose answer is awaited; `without`: the answer of a history that could not be opened."""
@@ -232,8 +236,8 @@ class History:
             context = {"message": "the history failed", "exception": error}
             self._post(self._loop.call_exception_handler, context)
             closed = False
-            if self._asked is not None:
-                self._queue.put(self._asked)
+        if self._asked is not None:
+            self._queue.put(self._asked)
         self._answer_without(closed)
         self._post(self._ended.set)
 
@@ -242,8 +246,11 @@ class History:
         store = self._open_store()
         if store is None:
             return False
-        while (store := self._step(store)) is not None:
-            pass
+        try:
+            while (store := self._step(store)) is not None:
+                pass
+        except _NoHistory:
+            return False
         return True
 
     def _step(self, store: Store) -> Store | None:
@@ -331,7 +338,7 @@ class History:
             result = ask.work(store)
         except DAMAGED as error:
             store = self._mended(store, error)
-            self._reply(ask, ask.without())
+            self._reply_without(ask)
         except CANNOT_WRITE as error:
             self._reply(ask, HistoryError(*_cannot_write(error)))
         except Exception as error:  # handed over to whoever awaits
@@ -359,16 +366,19 @@ class History:
             if given is None:
                 closed = True
             elif isinstance(given, _Ask):
-                try:
-                    self._reply(given, given.without())
-                except HistoryError as error:
-                    self._reply(given, error)
+                self._reply_without(given)
 
-    def _open_store(self) -> Store | None:
+    def _reply_without(self, ask: _Ask) -> None:
+        try:
+            self._reply(ask, ask.without())
+        except HistoryError as error:
+            self._reply(ask, error)
+
+    def _open_store(self, *, damaged: bool = False) -> Store | None:
         """Open the file; one that is damaged is set aside. None: there will be no history."""
         try:
             try:
-                return Store(self._folder)
+                return self._anew() if damaged else Store(self._folder)
             except (schema.Damaged, *DAMAGED):
                 return self._anew()
         except HistoryError as error:
@@ -386,7 +396,9 @@ class History:
                 store.reindex()
                 return store
         store.abandon()
-        return self._anew()
+        if (anew := self._open_store(damaged=True)) is None:
+            raise _NoHistory
+        return anew
 
     def _anew(self) -> Store:
         name = schema.set_aside(self._folder / schema.FILE_NAME)

@@ -169,7 +169,7 @@ class Store:
     def close(self) -> None:
         """End the conversation and close the file."""
         try:
-            with suppress(*CANNOT_WRITE):
+            with suppress(*CANNOT_WRITE, *DAMAGED):
                 self.apply([Begin()])
                 self._file.execute("PRAGMA optimize")
         finally:
@@ -200,7 +200,8 @@ class Store:
             self._now.title, self._now.topic, self._now.gone = before
             self._now.let_go = left
             raise
-        self._wiped()
+        with suppress(*CANNOT_WRITE):  # what was asked for is done; the next change wipes, too
+            self._wiped()
         return self._listed_anew
 
     def rename(self, number: int, title: str) -> None:

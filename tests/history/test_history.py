@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,15 +16,13 @@ import apsw
 import pytest
 
 from desktop_app.conversation.effects import Role
-from desktop_app.conversation.past import ExportForm
+from desktop_app.conversation.past import ExportForm, PastConversation, PastEntry
 from desktop_app.errors import HistoryError, Notice
+from desktop_app.history import exchange, schema
 from desktop_app.history import history as module
-from desktop_app.history import schema
 from desktop_app.history.history import History
-from desktop_app.history.store import Store
+from desktop_app.history.store import Store, Whole
 from tests.history.entries import FULL, said
-
-pytestmark = pytest.mark.usefixtures("no_thread_left")
 
 
 @dataclass
@@ -48,6 +47,7 @@ async def opened(folder: Path, told: Told | None = None, retry_s: float = 0.05) 
         yield history
     finally:
         await history.close()
+        assert "history" not in [thread.name for thread in threading.enumerate()]
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -228,6 +228,71 @@ async def test_a_file_that_is_damaged_while_it_is_used_is_set_aside(tmp_path: Pa
         assert [hit.item_id for hit in await history.search("after")] == ["after"]
     assert len(told.notices) == 1
     assert (tmp_path / f"{schema.FILE_NAME}.damaged").read_bytes()[8192:] == content[8192:]
+
+
+async def test_a_damaged_file_that_cannot_be_set_aside_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(store: Store) -> list[object]:
+        raise apsw.CorruptError("damaged")
+
+    def not_possible(path: Path) -> str:
+        raise PermissionError
+
+    told = Told()
+    async with opened(tmp_path, told) as history:
+        history.keep(said("a"), None)
+        await history.stored()
+        monkeypatch.setattr(schema, "set_aside", not_possible)
+        monkeypatch.setattr(Store, "conversations", damaged)
+        assert await history.conversations() == []
+        with pytest.raises(HistoryError):
+            await history.import_(exported(tmp_path))
+        assert await history.search("a") == []
+    assert ["cannot be opened" in notice.text for notice in told.notices] == [True]
+
+
+async def test_what_is_deleted_is_wiped_later_if_the_disk_does_not_let_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(store: Store) -> None:
+        raise apsw.FullError("no room")
+
+    told = Told()
+    async with opened(tmp_path, told) as history:
+        history.keep(said("a", "kakapo"), None)
+        history.keep(said("b"), "a")
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "_wiped", full)
+            history.begin()
+            history.keep(said("c"), None)
+            history.keep(said("d", "kakapo"), "c")
+            history.remove("d")
+            await history.stored()
+        history.keep(said("e"), "c")
+        await history.stored()
+        assert [about.entries for about in await history.conversations()] == [2, 2], "nothing was done twice"
+    assert told.notices == []
+
+
+def exported(folder: Path) -> Path:
+    """Return a file that can be imported."""
+    about = PastConversation(1, 1.0, 1.0, "Title")
+    exchange.write(Whole(about, [PastEntry(said("a", "imported"), 1.0)]), ExportForm.JSON, folder / "in.json")
+    return folder / "in.json"
+
+
+async def test_what_is_exported_comes_in_again(tmp_path: Path) -> None:
+    async with opened(tmp_path / "profile") as history:
+        history.keep(said("a"), None)
+        await history.stored()
+        number = await history.import_(exported(tmp_path))
+        assert number == 2
+        assert history.current == 1, "the conversation that goes on is another one"
+        await history.export(number, ExportForm.MARKDOWN, tmp_path / "out.md")
+        assert "imported" in (tmp_path / "out.md").read_text("utf-8")
+        with pytest.raises(HistoryError, match="not kept any more"):
+            await history.export(99, ExportForm.MARKDOWN, tmp_path / "no.md")
 
 
 async def test_a_damaged_index_is_mended_and_nobody_hears_of_it(tmp_path: Path) -> None:
