@@ -41,8 +41,10 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 
 RUN = "run"
 TEST = "test"
+INTEROP = "interop"
 LOCKING = "locking"
-"""What installs for a need is locked in `packaging/NEED.lock`; LOCKING: the tools that make and audit the locks."""
+"""What is installed for a need is locked in `packaging/NEED.lock`. INTEROP: for an environment that `tests/interop`
+makes; LOCKING: the tools that make and audit the locks."""
 LOCKING_VENV = BUILD / "locking"
 
 MOST_UNSTEADY = 2
@@ -232,14 +234,15 @@ def lock(options: argparse.Namespace) -> int:
     tools = make_locking_tools(locked=False)
     upgrade = ["--upgrade"] if options.upgrade else []
     # What is run is a part of what is tested, in the same versions.
-    for need, constraints in ((TEST, []), (RUN, ["--constraint", lock_path(TEST)]), (LOCKING, [])):
+    constraints: Dict[str, List[Any]] = {RUN: ["--constraint", lock_path(TEST)]}
+    for need in (TEST, RUN, INTEROP, LOCKING):
         wants = BUILD / f"{need}.in"
         wants.write_text("\n".join(requirements(need)) + "\n", encoding="utf-8")
         draft = BUILD / f"{need}.lock"
         if lock_path(need).exists():
             shutil.copyfile(lock_path(need), draft)
         command = [str(tools), "-m", "uv", "pip", "compile", str(wants), "--output-file", str(draft), *LOCK_OPTIONS]
-        if call([*command, *map(str, constraints), *upgrade]) != 0:
+        if call([*command, *map(str, constraints.get(need, [])), *upgrade]) != 0:
             raise Stop("The versions could not be settled, see above. Is there a network? The locks are unchanged.")
         head = LOCK_HEAD.format(digest=digest_of(requirements(need)))
         lock_path(need).write_text(head + draft.read_text(encoding="utf-8"), encoding="utf-8")
@@ -256,7 +259,7 @@ def audit(options: argparse.Namespace) -> int:
         return 0
     command = [str(tools), "-m", "pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off"]
     found = 0
-    for need in (TEST, LOCKING):  # what is run is a part of what is tested
+    for need in (TEST, INTEROP, LOCKING):  # what is run is a part of what is tested
         lock = lock_path(need)
         done = subprocess.run(
             [*command, "--format", "json", "--requirement", str(lock), *options.rest],
@@ -563,12 +566,12 @@ def requirements(need: str) -> List[str]:
     """Return what `pyproject.toml` asks for."""
     import tomllib
 
-    groups = {TEST: "dev", LOCKING: "locking"}
+    groups = {TEST: "dev", INTEROP: "interop", LOCKING: "locking"}
 
     try:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
         listed: List[Any] = []
-        if need != LOCKING:
+        if need in (RUN, TEST):
             listed += project["project"]["dependencies"]
             for extra in project["project"]["optional-dependencies"].values():
                 listed += extra

@@ -29,6 +29,7 @@ dependencies = ["pip"]
 local = []
 [dependency-groups]
 dev = []
+interop = ["uv"]
 locking = ["uv"]
 """
 
@@ -51,7 +52,7 @@ def dev(tmp_path: Path) -> ModuleType:
 
 def lock_all(dev: ModuleType) -> None:
     """Have locks that belong to the project, without anything in them."""
-    for need in ("run", "test", "locking"):
+    for need in ("run", "test", "interop", "locking"):
         head = dev.LOCK_HEAD.format(digest=dev.digest_of(dev.requirements(need)))
         dev.lock_path(need).write_text(head, encoding="utf-8")
 
@@ -258,7 +259,7 @@ def test_the_locks_belong_to_the_project_and_hold_no_address() -> None:
     dev = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(dev)
 
-    for need in ("run", "test", "locking"):
+    for need in ("run", "test", "interop", "locking"):
         dev.check_lock(need)
         text = dev.lock_path(need).read_text(encoding="utf-8")
         assert "//" not in text
