@@ -28,6 +28,14 @@ from PySide6.QtWidgets import (
 from desktop_app.ui.labels import PlainLabel
 from desktop_app.ui.theme import GRID, Theme, plain_action, plain_tip
 
+_CHANGES_SIZE = {
+    QEvent.Type.LayoutRequest,
+    QEvent.Type.StyleChange,
+    QEvent.Type.FontChange,
+    QEvent.Type.Polish,
+    QEvent.Type.Show,
+}
+
 ASIDE_RANK, NOTICE_RANK, CONSENT_RANK = range(3)
 """The higher, the lower it stands."""
 
@@ -49,6 +57,8 @@ class Card(QFrame):
         self._icon = icon
         self._first: QLabel | None = None
         """The label the icon stands beside."""
+        self._heights: dict[int, int] = {}
+        """What was asked for already, by width: breaking the lines of a dozen cards takes longer than a frame."""
         self.words = QVBoxLayout()
         self.words.setSpacing(theme.px(GRID / 2))
         self.close_button = QToolButton()
@@ -82,9 +92,22 @@ class Card(QFrame):
     def event(self, event: QEvent) -> bool:
         """Tell when what is in it needs another height."""
         done = super().event(event)
+        if event.type() in _CHANGES_SIZE:
+            self.forget_heights()
         if event.type() == QEvent.Type.LayoutRequest:
             self.changed_size.emit()
         return done
+
+    def height_at(self, width: int) -> int:
+        """Return how high it is at a width."""
+        if width not in self._heights:
+            high = self.heightForWidth(width) if self.hasHeightForWidth() else self.sizeHint().height()
+            self._heights[width] = high
+        return self._heights[width]
+
+    def forget_heights(self) -> None:
+        """Something in it has changed."""
+        self._heights.clear()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the ground and the icon."""
@@ -158,7 +181,7 @@ class CardStack(QScrollArea):
         else:
             place = sum(1 for other in self._cards if other.rank <= card.rank)
         card.setParent(self._inner)
-        card.changed_size.connect(self.fit)
+        card.changed_size.connect(self._fit)
         # Sizes are asked for before the first show: the sheet's fonts must be there by then.
         for widget in (card, *card.findChildren(QWidget)):
             widget.ensurePolished()
@@ -166,7 +189,7 @@ class CardStack(QScrollArea):
         self._stack.insertWidget(place, card)
         self._order_tabs()
         card.show()
-        self.fit()
+        self._fit()
         if had_focus:
             card.close_button.setFocus(Qt.FocusReason.TabFocusReason)
         self._newest = card
@@ -176,15 +199,20 @@ class CardStack(QScrollArea):
         """Take a card away, if it is there."""
         if card in self._cards:
             self._drop(card)
-            self.fit()
+            self._fit()
 
     def limit_height(self, height: int) -> None:
         """Take no more than this much room; what does not fit scrolls."""
         self._most_height = height
-        self.fit()
+        self._fit()
 
     def fit(self) -> None:
         """Fit the height to the cards: something was written into one of them."""
+        for card in self._cards:
+            card.forget_heights()
+        self._fit()
+
+    def _fit(self) -> None:
         self.setVisible(bool(self._cards))
         most = self._most_height
         height = self._height_for(self.width())
@@ -197,7 +225,7 @@ class CardStack(QScrollArea):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit the height: another width breaks the sentences elsewhere."""
         super().resizeEvent(event)
-        self.fit()
+        self._fit()
 
     def _show_newest(self) -> None:
         """Bring the newest card into sight; of one that is higher than the room, its end: the buttons are there."""
@@ -229,11 +257,7 @@ class CardStack(QScrollArea):
 
     def _height_for(self, width: int) -> int:
         gaps = self._stack.spacing() * max(0, len(self._cards) - 1)
-        return gaps + sum(_height_of(card, width) for card in self._cards)
-
-
-def _height_of(card: Card, width: int) -> int:
-    return card.heightForWidth(width) if card.hasHeightForWidth() else card.sizeHint().height()
+        return gaps + sum(card.height_at(width) for card in self._cards)
 
 
 class Chip(QPushButton):

@@ -24,7 +24,7 @@ from desktop_app.ui.theme import GRID, Theme
 INFO_STAYS_MS = 12_000
 MOST_NOTICES = 12
 """More nobody reads; and a server that fails a thousand times must not be able to bury the window in cards."""
-BURST = 4
+BURST = 3
 """So many are shown at once…"""
 PAUSE_MS = 250
 """…and the next ones after this."""
