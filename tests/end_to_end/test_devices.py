@@ -101,14 +101,16 @@ def test_a_loudspeaker_pulled_out_in_mid_answer(
             with own_sound.record("headset.monitor") as first, own_sound.record() as second:
                 user.types("Tell me a story.")
                 await asyncio.to_thread(first.wait_for_sound, 0, WITHIN_S)
-                await user.until(lambda: len(np.flatnonzero(first.samples)) > 24_000, "a second of it")
+                await user.until(lambda: len(np.flatnonzero(first.samples)) > 24_000, "a second of it", WITHIN_S)
                 await asyncio.to_thread(own_sound.remove, "headset")
                 notice = await user.until_told("“headset” went away")
                 assert notice.hint == "The answer goes on with “va_speaker”."
                 await user.until(lambda: "✓ headset (not connected)" in offered(user, "output"), "it is missed")
                 await asyncio.to_thread(second.wait_for_sound, 0, WITHIN_S)
                 own_sound.add_sink("headset")
-                await user.until(lambda: len(np.flatnonzero(second.samples)) > 24_000, "another second of it")
+                await user.until(
+                    lambda: len(np.flatnonzero(second.samples)) > 24_000, "another second of it", WITHIN_S
+                )
                 user.window.stop_pressed.emit()
                 await user.until(lambda: server.events(ConversationItemTruncate), "the truncation", WITHIN_S)
                 await user.until_told("“headset” is back")
@@ -176,9 +178,13 @@ def test_devices_are_chosen_while_it_runs(run_async: RunAsync, own_sound: Virtua
             await user.until(lambda: "headset" in offered(user, "output"), "the new one is offered")
             with own_sound.record("headset.monitor") as other, own_sound.record() as default:
                 user.types("Tell me a story.")
-                await asyncio.to_thread(default.wait_for_sound, 0, WITHIN_S)
+                await user.until(
+                    lambda: len(np.flatnonzero(default.samples)) > 12_000, "half a second of it", WITHIN_S
+                )
                 choose(user, "output", "headset")
-                await asyncio.to_thread(other.wait_for_sound, 0, WITHIN_S)
+                await user.until(
+                    lambda: len(np.flatnonzero(other.samples)) > 12_000, "half a second there", WITHIN_S
+                )
                 user.window.stop_pressed.emit()
                 await user.until(lambda: server.events(ConversationItemTruncate), "the truncation", WITHIN_S)
                 await asyncio.to_thread(other.wait_for_silence, 0.3)
