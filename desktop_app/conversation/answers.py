@@ -261,7 +261,8 @@ class Answers:
         entry = self._transcript.get(item_id)
         if self._transcript.is_gone(item_id) or not (item.words or item_id in self._dropped):
             return
-        unheard = entry is None or not entry.text or (entry.heard_chars == 0 and entry.heard_ms is None)
+        # Words may come behind the audio: what was heard of it counts, whether there is a word of it or not.
+        unheard = entry is None or (entry.heard_ms is None and (not entry.text or entry.heard_chars == 0))
         if unheard:
             self._outbox.send(events.ConversationItemDelete(item_id=item_id))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from desktop_app.conversation.inputs import StopPressed, TalkPressed
+from desktop_app.conversation.effects import EntryStatus
+from desktop_app.conversation.inputs import Disconnected, Heard, StopPressed, TalkPressed
 from desktop_app.protocol.events import ConversationItemDelete, ResponseCancel
-from tests.conversation.story import Story, added, audio, ended, sent, words_of
+from tests.conversation.story import ITEM, PART, Story, added, audio, ended, sent, words_of
 
 RESPONSE, ANSWER, WORDS = "resp_9", "item_9", "Nobody hears this."
 WHOLE = {
@@ -49,3 +50,27 @@ def test_it_does_not_come_back_with_the_next_turn() -> None:
     story.happens(TalkPressed())
 
     assert [entry.item_id for entry in story.shown()] == ["item_U1"]
+
+
+def test_what_was_heard_before_its_first_word_came_is_not_forgotten() -> None:
+    story = Story().online()
+    story.talks()
+    story.says(story.born(), added(ITEM, "assistant", "item_U1"), audio(ITEM, 2000))
+    story.stopped_with = (Heard(PART, 1400),)
+    story.happens(StopPressed())
+
+    effects = story.says({"type": "conversation.item.done", "item": {**WHOLE, "id": ITEM, "status": "incomplete"}})
+    effects += story.says(ended([{**WHOLE, "id": ITEM, "status": "incomplete"}], status="cancelled"))
+
+    assert ConversationItemDelete(item_id=ITEM) not in sent(effects)
+    assert [entry.heard_ms for entry in story.shown() if entry.item_id == ITEM] == [1400]
+
+
+def test_an_answer_lost_on_the_way_is_not_whole_because_what_came_was_heard() -> None:
+    story = Story().speaking(ms=500)
+    story.happens(Disconnected(close_code=1006))
+    story.stopped_with = (Heard(PART, 450),)
+
+    story.happens(StopPressed())
+
+    assert [entry.status for entry in story.shown() if entry.item_id == ITEM] == [EntryStatus.INTERRUPTED]
