@@ -304,8 +304,8 @@ class Conversation:
             self._to_say_later(event)
             return
         if not (self._is_online() if isinstance(event, ServerCopyAsked) else self._may_begin()):
-            if isinstance(event, ResendAsked):
-                self._outbox.do(GiveBackText(event.text))
+            if isinstance(event, ResendAsked) or (isinstance(event, AsideAsked) and event.text):
+                self._outbox.do(GiveBackText(event.text))  # a question about some entries is typed as well
             return
         match event:
             case AnswerAsked():
@@ -523,7 +523,7 @@ class Conversation:
         if self._link.online:
             self._outbox.do(Probe())
         else:
-            self._link.hurry()
+            self._link.hurry(anew=True)
         self._succession.hurry()
 
     def _network_changed(self, reachable: bool) -> None:
@@ -531,7 +531,7 @@ class Conversation:
         if self._link.online:
             self._outbox.do(Probe())
         elif reachable:
-            self._link.hurry()
+            self._link.hurry(anew=False)
         if reachable:
             self._succession.hurry()
 

@@ -50,6 +50,7 @@ class LinkMachine:
         self._told = False
         """The user knows why there is no connection."""
         self._shows_retry = False
+        self._pausing = False
         self._gave_up = False
         """The attempts came to nothing, but a later one might not."""
 
@@ -63,9 +64,12 @@ class LinkMachine:
         self._attempts = 0
         self.open()
 
-    def hurry(self) -> None:
-        """Something has changed: a planned attempt is made now, one under way anew, one more after the last."""
-        if self.state is State.CONNECTING or self._gave_up:
+    def hurry(self, *, anew: bool) -> None:
+        """Something has changed: a planned attempt is made now, and one more after the last.
+
+        `anew`: one that is under way cannot be trusted either.
+        """
+        if self._pausing or self._gave_up or (anew and self.state is State.CONNECTING):
             self.ask()
 
     def stop(self) -> None:
@@ -89,7 +93,7 @@ class LinkMachine:
     def open(self) -> None:
         """Begin an attempt; what connection there is goes."""
         self.state = State.CONNECTING
-        self._gave_up = False
+        self._gave_up = self._pausing = False
         self.last_error = None
         self.has_session = False
         for timer in (Timer.RECONNECT, Timer.SESSION_UPDATED, Timer.STABLE):
@@ -142,6 +146,7 @@ class LinkMachine:
         if self._told:
             pause_ms = pause_before(self._attempts, self._jitter(), asked_ms=facts.retry_after_ms)
             self._outbox.wake_after(pause_ms, Timer.RECONNECT)
+            self._pausing = True
             self._attempts += 1
             self._shows_retry = True
             self._outbox.do(ShowRetry(Retry(pause_ms, self._attempts, MAX_ATTEMPTS)))
@@ -161,7 +166,7 @@ class LinkMachine:
         for timer in (Timer.RECONNECT, Timer.SESSION_CREATED, Timer.SESSION_UPDATED, Timer.STABLE):
             self._outbox.stop_waiting(timer)
         self.last_error = None
-        self.has_session = False
+        self.has_session = self._pausing = False
 
     def _show_no_retry(self) -> None:
         if self._shows_retry:

@@ -34,6 +34,8 @@ from desktop_app.conversation.effects import (
     Turn,
 )
 from desktop_app.conversation.inputs import (
+    AsideAsked,
+    AsideKind,
     ConnectAsked,
     ConversationContinued,
     Disconnected,
@@ -279,6 +281,21 @@ def test_a_message_of_any_kind_comes_back_while_there_is_no_connection(connectin
     effects = story.happens(TextEntered("Look.", (picture,)))
     assert of(GiveBackText, effects) == [GiveBackText("Look.", (picture,))]
     assert not of(Send, effects)
+
+
+def test_a_question_about_some_entries_comes_back_as_well() -> None:
+    story = answered(Story().online())
+    story.happens(Disconnected(close_code=1006))
+    effects = story.happens(AsideAsked(AsideKind.ABOUT, "Why?", ("item_A1",)))
+    assert of(GiveBackText, effects) == [GiveBackText("Why?")]
+
+
+def test_a_network_that_flaps_does_not_break_the_attempt_that_is_under_way() -> None:
+    story = Story().online()
+    lost = story.happens(Disconnected(close_code=1006))
+    story.happens(woken(lost, Timer.RECONNECT))
+    assert Connect() not in story.happens(NetworkChanged(True), NetworkChanged(True))
+    assert Connect() in story.happens(Resumed(60)), "after a sleep it cannot be trusted"
 
 
 # --- before it expires -------------------------------------------------------------------------
