@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
 
 from desktop_app.settings import Declared, Shown
 from desktop_app.ui.plain import unmistakable
-from desktop_app.ui.theme import GRID, KEY_REASONS, Theme
+from desktop_app.ui.theme import GRID, KEY_REASONS, Theme, plain_tip
 
 SLIDER_MOST = 5_000
 """Wider ranges than this have no slider: nobody could hit a value."""
@@ -198,7 +198,7 @@ class ChoiceControl(Control):
         self._box.setCurrentIndex(index)
         if self._typed and index < 0:
             self._box.setEditText(self._value)
-        self._box.setToolTip(self._box.currentText())
+        self._box.setToolTip(plain_tip(self._box.currentText()))
         line = self._box.lineEdit()
         if line is not None and not line.hasFocus():
             line.setCursorPosition(0)  # of a long text, show how it begins

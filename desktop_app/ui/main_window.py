@@ -520,7 +520,7 @@ class MainWindow(QMainWindow):
         self._history_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._history_button.setAccessibleName("History")
         key = QKeySequence(HISTORY_KEY).toString(QKeySequence.SequenceFormat.NativeText)
-        self._history_button.setToolTip(f"History ({key})")
+        self._history_button.setToolTip(plain_tip(f"History ({key})"))
         self._history_button.setProperty("kind", "switch")
         self._history_button.setObjectName("history")
         mark = PlainLabel()
