@@ -5,8 +5,9 @@ predecessor is not known yet stands at the end until that comes. An item that is
 or is no message, keeps its place, since a later one may name it. Every step takes the same time however long the
 conversation is.
 
-A new session knows only what it was told again of the one before, so what it calls the predecessor of its first item
-may stand in the middle: what came before a session (`seal`) is never moved by it, and stands before all that it adds.
+A new session knows only what it was told again of the one before, so what it calls the predecessor of its first
+item may stand in the middle: what came before a session (`seal`) is never moved by it, and stands before all that
+it adds.
 """
 
 from __future__ import annotations
