@@ -181,9 +181,7 @@ class Playback:
     def _cut(self, part: PartId, sounding: _Sounding, ms: int, *, known: bool) -> None:
         if sounding.ended and sounding.received_ms - ms <= NEAR_END_MS:
             entry = self._transcript.get(part.item_id)
-            lost = (
-                entry is not None and entry.status is EntryStatus.INTERRUPTED
-            )  # on the way: that was not all of it
+            lost = entry is not None and entry.status is EntryStatus.INTERRUPTED  # on the way
             if not lost:
                 self._transcript.change(part.item_id, status=EntryStatus.COMPLETED)
             return
