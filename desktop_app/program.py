@@ -204,6 +204,7 @@ class Program:
             variables=variables,
         )
         self._history = History(folder, show_notice=window.show_notice, changed=self._history_changed)
+        self._sounds = Sounds(self._history.keep_sound)
         self._reading = Reading(
             self._history,
             window,
@@ -271,6 +272,7 @@ class Program:
                 closing.push_async_callback(self._local.close)
             closing.push_async_callback(self._workshop.close)
             closing.push_async_callback(self._history.close)
+            closing.push_async_callback(self._sounds.close)
             closing.push_async_callback(self._books.close)
             closing.push_async_callback(self._transport.close)
             closing.callback(self._speaker.close)
@@ -418,7 +420,11 @@ class Program:
         self._history.set_keeping(settings.history.keep)
         self._window.history.set_kept(settings.history.keep)
         with_sound = settings.history.keep and settings.history.audio
-        self._session.witness = Sounds(self._history.keep_sound).witness if with_sound else None
+        if not with_sound:
+            self._session.witness = None
+        elif self._session.witness is None:
+            self._sounds = Sounds(self._history.keep_sound)
+            self._session.witness = self._sounds.witness
 
     def _history_changed(self) -> None:
         self._reading.changed()

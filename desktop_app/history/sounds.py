@@ -45,6 +45,8 @@ BYTES_PER_MS = PCM_RATE_HZ * 2 // 1000
 MAX_SENT_MS = 10 * 60_000
 """Of what was sent and belongs to no turn yet; what is older is forgotten."""
 MAX_PLAYED_BYTES = 30 * 60_000 * BYTES_PER_MS
+CLOSE_S = 5.0
+"""How long the end of the program waits for the last turns."""
 MAX_TURNS = 64
 """Turns that were begun or committed and not told of since."""
 
@@ -94,6 +96,9 @@ class Sounds:
 
     def __init__(self, keep: Callable[[Sound], None]) -> None:
         self._keep = keep
+        self._from_the_start = False
+        """Whether all that was sent in this session was seen: only then the server's times can be told."""
+        self._encoding: set[asyncio.Task[None]] = set()
         self._sent = Sent()
         self._next = Sent()
         self._committed: deque[Pieces] = deque(maxlen=MAX_TURNS)
@@ -132,6 +137,7 @@ class Sounds:
 
     def _begin_session(self, sent: Sent) -> None:
         self._sent = sent
+        self._from_the_start = True
         self._turns.clear()
         self._ends.clear()
         self._committed.clear()
@@ -162,6 +168,8 @@ class Sounds:
             case InputAudioBufferCommitted(item_id=item_id):
                 begin = self._turns.pop(item_id, None)
                 end = min(self._ends.pop(item_id, self._sent.size), self._sent.size)
+                if begin is not None and not self._from_the_start:
+                    return
                 if begin is not None:
                     self._encode(item_id, self._sent.between(begin, end))
                     self._sent.turn_at = end
@@ -197,7 +205,14 @@ class Sounds:
 
     def _encode(self, item_id: str, pieces: Pieces) -> None:
         if any(pieces):
-            start_task(self._encode_and_keep(item_id, tuple(pieces)), name="sound of a turn")
+            task = start_task(self._encode_and_keep(item_id, tuple(pieces)), name="sound of a turn")
+            self._encoding.add(task)
+            task.add_done_callback(self._encoding.discard)
+
+    async def close(self) -> None:
+        """Wait until what was said is encoded, but not for ever."""
+        if self._encoding:
+            await asyncio.wait(self._encoding, timeout=CLOSE_S)
 
     async def _encode_and_keep(self, item_id: str, pieces: tuple[bytes, ...]) -> None:
         ms = sum(map(len, pieces)) // BYTES_PER_MS

@@ -130,6 +130,18 @@ async def test_each_session_counts_from_its_own_beginning() -> None:
 
 
 @pytest.mark.usefixtures("plain")
+async def test_times_of_a_session_whose_beginning_was_not_seen_mean_nothing() -> None:
+    kept = await heard_of(
+        sent(500, 1),
+        Received(InputAudioBufferSpeechStarted(item_id="a", audio_start_ms=20)),
+        Received(InputAudioBufferCommitted(item_id="a")),
+        Send(InputAudioBufferCommit()),
+        Received(InputAudioBufferCommitted(item_id="b")),
+    )
+    assert kept == {"b": pcm(500, 1)}
+
+
+@pytest.mark.usefixtures("plain")
 async def test_a_sound_file_is_kept_as_it_was_sent() -> None:
     item = Item(type="message", id="a", role="user", content=[ContentPart(type="input_audio", audio=pcm(50, 1))])
     kept = await heard_of(
@@ -183,9 +195,7 @@ async def test_sound_is_stored_with_its_entry_exported_and_deleted_with_the_conv
     ):  # fmt: skip
         sounds.witness(seen)
     history.begin()  # what ended the turn comes before its sound is encoded
-    async with asyncio.timeout(30):
-        while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - the tasks are not ours
-            await asyncio.sleep(0.005)
+    await sounds.close()
     await history.export(1, ExportForm.FOLDER, tmp_path / "x")
     files = sorted((tmp_path / "x/sound").iterdir())
     assert [path.name for path in files] == ["001.opus", "002.opus"]
