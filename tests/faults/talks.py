@@ -436,8 +436,10 @@ class Talk:
         self.outcome.faults.append(fault.name)
         self.note(f"FAULT {fault.name}")
         before = len(self.program.seen)
-        if fault.hopeless:
-            self.line.calm()  # what it says must arrive
+        if fault.hopeless:  # what it says must arrive
+            self.line.calm()
+            await self._until(self._is_online, "a connection to refuse")
+            self.line.calm()
         fault.strike(self)
         await asyncio.sleep(self.idle_s or self.dice.choice([0.0, 0.3, 2.0]))
         self.idle_s = 0.0
