@@ -105,8 +105,9 @@ class DeviceChoice:
         target = self._find(self._wanted) or self._find(None)
         if target is None:
             return Course.LOST
-        if not known and not self._using:
-            self._using = target.name
+        if not known:  # the stream was opened by a part of a name, or as the default whatever that was
+            opened = self._find(self._using or None)
+            self._using = opened.name if opened is not None else self._using
         if not any(device.name == self._using for device in devices.of(self._direction)):
             if not devices.moves_streams:
                 return Course.LOST

@@ -193,3 +193,13 @@ def test_a_stream_that_chose_the_default_by_its_name_is_moved_by_the_server_and_
     owner.opens()
     assert owner.sees(there("Speakers", "Headset", default="Speakers")) is Course.KEEP
     assert owner.told == []
+
+
+@pytest.mark.parametrize("wanted", ["head", None])
+def test_what_was_opened_before_anybody_knew_the_names_is_known_by_its_own(wanted: str | None) -> None:
+    owner = Owner(wanted)
+    owner.opens()
+    both = there("Speakers", "Headset")
+    assert owner.sees(both) is Course.KEEP
+    assert owner.told == []
+    assert owner.sees(there("Speakers", "Headset", "Earbuds")) is Course.KEEP
