@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -193,6 +194,45 @@ async def test_the_last_microphone_that_goes_is_told_and_no_loudspeaker_is_liste
         await until(lambda: all_.happened(MicFailed), WITHIN_S)
         streams = own_sound.pactl("list", "short", "source-outputs")
         assert not streams.strip(), "the monitor of a loudspeaker is no microphone"
+
+
+STARTS_LATE = """
+import sys
+from desktop_app.audio.streams import SoundSystem
+from desktop_app.errors import AudioDeviceError
+
+streams = [SoundSystem().open_output("headset", 0.04, lambda *_: None, lambda: None)]
+streams.append(SoundSystem().open_input("headset_mic", 0.02, lambda *_: None, lambda: None))
+print("open", flush=True)
+sys.stdin.readline()
+for stream in streams:
+    try:
+        stream.start()
+    except AudioDeviceError as error:
+        print(error.sentence, flush=True)
+    stream.abort()
+    stream.close()
+"""
+
+
+def test_a_device_that_goes_between_opening_and_starting_holds_nothing_up(own_sound: VirtualSound) -> None:
+    own_sound.add_sink("headset")
+    own_sound.add_source("headset_mic")
+    # In a process of its own: PortAudio is left with a thread that waits for ever.
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_LATE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "open\n"
+        own_sound.remove("headset")
+        own_sound.remove("headset_mic")
+        try:
+            said, _ = child.communicate("\n", timeout=WITHIN_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            raise
+    assert said == "The sound device does not start.\n" * 2
+    assert child.returncode == 0
 
 
 class Storm:
