@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from desktop_app.audio.devices import Devices, Direction, find_device
 from desktop_app.audio.microphone import Microphone
 from desktop_app.audio.speaker import Speaker
-from desktop_app.audio.streams import SoundSystem, sound_system
+from desktop_app.audio.streams import SoundSystem
 from desktop_app.audio.watching import ChildWatcher, DeviceWatch, ServerWatcher
 from desktop_app.errors import AudioDeviceError
 from desktop_app.ui.settings_desk import SettingsDesk
@@ -36,9 +36,12 @@ class SoundDevices:
         self._watch: DeviceWatch | None = None
 
     def open(self) -> None:
-        """Begin to follow; without PortAudio there is nothing to follow."""
+        """Begin to follow, if it is this system's devices that are used."""
         self._show()
-        self._system = system = sound_system()
+        system = self._speaker.sound
+        if not isinstance(system, SoundSystem):
+            return
+        self._system = system
         watcher = ServerWatcher() if system.has_server else ChildWatcher()
         self._watch = DeviceWatch(asyncio.get_running_loop(), self._changed, watcher)
         self._watch.open()

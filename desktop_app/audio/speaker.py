@@ -171,6 +171,11 @@ class Speaker:
             self._leave_stale()
 
     @property
+    def sound(self) -> Sound:
+        """Where its streams come from."""
+        return self._sound
+
+    @property
     def level(self) -> float:
         """How loud it is now, 0 to 1."""
         return level(self._buffer.latest) if self._running else 0.0
