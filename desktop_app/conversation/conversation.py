@@ -283,6 +283,7 @@ class Conversation:
                 self._new_conversation()
             case ConversationContinued():
                 self._continue_conversation(event)
+                self._succession.drop()  # what is prepared may be of the model before
             case RetryStopped():
                 self._stop_trying()
             case ConnectAsked():

@@ -519,6 +519,13 @@ def test_a_new_model_that_is_refused_is_a_sentence_and_the_conversation_goes_on(
     assert names(story.happens(TextEntered("Still there?")))[-1] == "response.create"
 
 
+def test_a_model_chosen_while_the_next_session_is_prepared_is_asked_for_anew() -> None:
+    story = answered(Story().online())
+    assert ConnectNext() in story.happens(RenewalAsked())
+    effects = story.happens(RenewalAsked())
+    assert effects.index(DropNext()) < effects.index(ConnectNext())
+
+
 def test_a_server_that_allows_one_session_only_gets_another_in_its_place() -> None:
     story = answered(Story().online())
     story.happens(VoiceChosen("max"))
