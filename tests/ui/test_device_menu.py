@@ -64,7 +64,7 @@ def test_the_open_dialog_follows_the_devices_and_keeps_what_is_typed(qtbot: QtBo
     dialog.show_values({NAME: "R&D headset"})
     dialog.show_choices(NAME, [DEFAULT, SPEAKERS, ("R&D headset", "R&D headset (not connected)")])
     assert box.currentText() == "R&D headset (not connected)"
-    assert box.toolTip() == box.currentText()
+    assert "R&amp;D headset (not connected)" in box.toolTip(), "a tip would take a name for markup"
     line = box.lineEdit()
     assert line is not None
     dialog.activateWindow()
