@@ -15,7 +15,7 @@ from desktop_app.endpoints import Endpoint
 from desktop_app.protocol import events as wire
 from desktop_app.transport import WebSocketTransport
 from tests.fuzz.frames import Mutant, corpus, huge
-from tests.fuzz.run import Fuzz, allowed_s
+from tests.fuzz.run import WARM_UP_FRAMES, Fuzz, allowed_s
 from tests.harness.scripted_server import Caller, ScriptedServer, created
 
 QUICK = [(seed, 5_000) for seed in range(1, 5)]
@@ -57,7 +57,8 @@ def test_a_frame_of_16_mib_does_not_hold_the_loop(qapp: QApplication, no_garbage
     for event in (wire.SessionCreated(session=created().session), wire.SessionUpdated(session=created().session)):
         fuzz.session.handle(inputs.Received(event))
     try:
-        for number, frame in enumerate(huge().values()):
+        fuzz.run(WARM_UP_FRAMES, with_huge=False)
+        for number, frame in enumerate(huge().values(), WARM_UP_FRAMES):
             fuzz._take(number, frame, [], allowed)
     finally:
         fuzz.close()
