@@ -280,8 +280,8 @@ class McpPane(_ListPane):
         "MCP servers",
         'Paste the JSON that other programs use: {"mcpServers": {"files": {"command": "…", "args": ["…"]}}}, '
         'or with a "url". Each server runs with what your account may do. With "remote": true beside an https '
-        "url, the service you talk to calls that server, and you are asked each time. Keys in it are not written down, "
-        "but kept until Parley ends; ${NAME} in the place of one is read from the environment at every start.",
+        "url, the service you talk to calls that server, and you are asked each time. Keys in it are not "
+        "written down, but kept until Parley ends; ${NAME} in their place is read from the environment each time.",
     )
     entered = Signal(str)
     restart_asked = Signal(str)
@@ -353,8 +353,8 @@ class EndpointsPane(_ListPane):
 
     heading = (
         "Endpoints with names of your own",
-        "Azure and other services that speak the protocol. A key, or an ephemeral secret (ek_…), that you type here is "
-        "written into no file, but kept until Parley ends; one in an environment variable is found at every start.",
+        "Azure and other services that speak the protocol. A key, or an ephemeral secret (ek_…), that you type "
+        "here is kept until Parley ends, and in no file; one in an environment variable is found at every start.",
     )
     changed = Signal(list)
     """All entries, as they stand in the settings."""
