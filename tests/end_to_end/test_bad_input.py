@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,6 +161,21 @@ def test_an_endpoint_that_is_none_is_explained(run_async: RunAsync, tmp_path: Pa
             assert "«local», «openai»" in notice.hint
 
     run_async(story(), deadline_s=30)
+
+
+@pytest.mark.parametrize("chat", ["", "http://127.0.0.1:9/v1"])
+def test_the_offline_assistant_finds_titles_with_a_chat_model_only(
+    run_async: RunAsync, tmp_path: Path, chat: str
+) -> None:
+    (tmp_path / "settings.json").write_text(json.dumps({"local": {"chat_url": chat}}))
+
+    async def story() -> None:
+        async with program(tmp_path, "local") as user:
+            assert user.running._can_name_conversations() is bool(chat)
+            user.window.settings.setting_changed.emit("local.chat_url", "http://127.0.0.1:9/v1")
+            assert user.running._can_name_conversations()
+
+    run_async(story(), deadline_s=60)
 
 
 def test_a_voice_that_nobody_has_is_explained(run_async: RunAsync, tmp_path: Path) -> None:

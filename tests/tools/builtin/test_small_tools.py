@@ -21,7 +21,7 @@ from desktop_app.tools.checking import schema_problem
 from desktop_app.tools.tool import Consent, Picture
 from desktop_app.tools.toolbox import Toolbox
 from tests.harness.sound import VirtualSound
-from tests.tools.running import called, error, use
+from tests.tools.running import called, error, question, use
 
 # --- time ---------------------------------------------------------------------------------------
 
@@ -162,6 +162,10 @@ async def test_the_clipboard_is_read_and_written() -> None:
 
 async def test_an_empty_clipboard_is_said() -> None:
     assert "no text" in await error(clipboard_tools(FakeClipboard()), "read_clipboard")
+
+
+def test_the_user_sees_what_would_be_written() -> None:
+    assert "rm -rf" in question(clipboard_tools(FakeClipboard()), "write_clipboard", text="rm -rf ~")
 
 
 async def test_the_screenshot_comes_as_a_picture() -> None:
