@@ -144,7 +144,13 @@ class PortAudioStream:
 
     def calling(self, callback: Callable[[PortAudioStream, Any, Any, Any], None]) -> Callable[..., None]:
         """Return what `sounddevice` shall call."""
-        return lambda block, _frames, times, status: callback(self, block, times, status)
+
+        def call(block: Any, _frames: int, times: Any, status: Any) -> None:
+            if self._closed:  # given up, and started all the same
+                raise _sounddevice().CallbackAbort
+            callback(self, block, times, status)
+
+        return call
 
     def attach(self, raw: Any) -> None:
         """Take the stream that was made with our callbacks."""
@@ -379,7 +385,7 @@ class SoundSystem:
 
 
 def _never_end_portaudio() -> None:
-    """PortAudio has a stream that can never be closed, and would wait for it: when it is ended, the process, too."""
+    """PortAudio has a stream that can never be closed: whoever ends PortAudio, as the process does, would wait."""
     _sounddevice()._initialized = 0
 
 

@@ -33,6 +33,10 @@ class PortAudioError(Exception):
     """As `sounddevice` raises it."""
 
 
+class CallbackAbort(Exception):
+    """As a callback of `sounddevice` raises it to be called no more."""
+
+
 class RawStream:
     """As `sounddevice` makes it."""
 
@@ -60,6 +64,8 @@ class Sounddevice:
     """One device, and what it takes; it is PortAudio that starts anew when it is told to look again."""
 
     PortAudioError = PortAudioError
+    CallbackAbort = CallbackAbort
+    callback: Callable[..., None]
     _initialized = 1
 
     def __init__(self, *takes: Format, rate_hz: int = 48_000, channels: int = 2, busy: bool = False) -> None:
@@ -87,8 +93,9 @@ class Sounddevice:
         channels = {"max_input_channels": self._channels, "max_output_channels": self._channels}
         return {"name": name, "index": number, **channels, **self._entry}
 
-    def RawOutputStream(self, *, device: object, samplerate: int, channels: int, **_: object) -> RawStream:
+    def RawOutputStream(self, *, device: object, samplerate: int, channels: int, **more: Any) -> RawStream:
         wanted = Format(samplerate, channels)
+        self.callback = more["callback"]
         self.tried.append(wanted)
         if wanted not in self.takes:
             raise PortAudioError("Error opening: no", self.refusal)
@@ -169,6 +176,8 @@ def test_a_start_that_never_returns_is_given_up(use: Use, monkeypatch: pytest.Mo
         stream.close()
         assert not sounddevice.opened[0].closed, "closing would wait for ever, too"
         assert not system.refresh(), "and so would ending PortAudio"
+        with pytest.raises(CallbackAbort):  # it has started after all
+            sounddevice.callback(memoryview(bytearray(960)), 480, None, None)
         sounddevice.start = lambda: None
         opened(system).start()
     finally:
