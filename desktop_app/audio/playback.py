@@ -45,7 +45,7 @@ class Patience:
 
     enough_ms: float = 200
     """With this much waiting, delivery is faster than playing: start at once."""
-    start_ms: float = 50
+    start_ms: float = 40
     """The longest wait of a reply's first audio."""
     stall_ms: float = 120
     """The longest wait after a stall: the delivery has shown to be uneven, so a larger cushion is taken."""
