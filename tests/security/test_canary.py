@@ -42,6 +42,7 @@ from desktop_app.ui.notices import NoticeCard
 from desktop_app.ui.theme import Appearance, Theme
 from tests.conftest import RunAsync
 from tests.end_to_end.conftest import Running, Start, start
+from tests.harness import processes
 from tests.harness.mind import Call, Mind
 from tests.harness.processes import wait_until
 from tests.harness.scripted_server import Caller, ScriptedServer, error
@@ -118,16 +119,14 @@ def put_tools(profile: Path, tools: dict[str, Any], connection: dict[str, Any] |
 def far(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Run an MCP server elsewhere; return its address and the token it wants."""
     token = canary("far-")
-    with subprocess.Popen(
-        [sys.executable, str(LEAKY_MCP), "http"],
-        env={**os.environ, "LEAKY_TOKEN": token},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        yield f"http://127.0.0.1:{port}/mcp", token
-        process.terminate()
+    process = processes.start(
+        [sys.executable, str(LEAKY_MCP), "http"], env={"LEAKY_TOKEN": token}, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    yield f"http://127.0.0.1:{port}/mcp", token
+    processes.stop(process)
+    process.stdout.close()
 
 
 @pytest.fixture(autouse=True)
