@@ -276,6 +276,7 @@ class Conversation:
                 self._setup.offer([offer.tool for offer in offers])
             case RenewalAsked():
                 self._renewal = self._link.state is not Link.OFFLINE
+                self._succession.drop()  # what is prepared may be of the model before
             case Muted(muted):
                 self._talk.muted = muted
                 self._mic_refused = self._mic_refused and muted
@@ -283,7 +284,6 @@ class Conversation:
                 self._new_conversation()
             case ConversationContinued():
                 self._continue_conversation(event)
-                self._succession.drop()  # what is prepared may be of the model before
             case RetryStopped():
                 self._stop_trying()
             case ConnectAsked():
