@@ -27,10 +27,10 @@ from desktop_app.conversation.inputs import Heard, Input, PlaybackFinished, Spea
 from desktop_app.errors import AudioDeviceError, Notice
 from desktop_app.protocol.items import PartId
 
-LATENCY_S = 0.04
-"""The depth asked of the device at first: 40 to 60 ms are handed over ahead of time, against our own hiccups."""
+LATENCY_S = 0.03
+"""The depth asked of the device at first: 30 to 50 ms are handed over ahead of time, against our own hiccups."""
 
-DEEPEST_S = 0.16
+DEEPEST_S = 0.12
 """How far the depth is doubled, stream by stream, when the device had to wait for us."""
 
 CALM_REPLIES = 10

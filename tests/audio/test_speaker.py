@@ -166,7 +166,7 @@ async def test_a_device_that_ran_dry_is_opened_deeper_for_the_next_reply(stage: 
     stage.sound.stream.underflows = 1
     stage.speaker.stop()
     stage.speaker.play(B, pcm(500))
-    assert stage.sound.latencies == [0.04, 0.08]
+    assert stage.sound.latencies == [0.03, 0.06]
 
 
 async def test_after_calm_replies_the_depth_is_taken_back(stage: Stage) -> None:
@@ -177,15 +177,15 @@ async def test_after_calm_replies_the_depth_is_taken_back(stage: Stage) -> None:
 
     for number in range(3):
         reply(number, underflows=1)
-    assert stage.sound.latencies == [0.04, 0.08, 0.16]  # and no deeper
+    assert stage.sound.latencies == [0.03, 0.06, 0.12]  # and no deeper
     for number in range(CALM_REPLIES - 1):
         reply(number)
     stage.speaker.stop()  # nothing was played: that tells nothing
     reply(1, underflows=1)
-    assert stage.sound.latencies == [0.04, 0.08, 0.16]
+    assert stage.sound.latencies == [0.03, 0.06, 0.12]
     for number in range(3 * CALM_REPLIES):
         reply(number)
-    assert stage.sound.latencies == [0.04, 0.08, 0.16, 0.08, 0.04]
+    assert stage.sound.latencies == [0.03, 0.06, 0.12, 0.06, 0.03]
 
 
 # --- without a device ---------------------------------------------------------------------------
