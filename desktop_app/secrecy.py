@@ -5,8 +5,8 @@ they are taken out of the process's own environment, so that nothing this progra
 tool, an MCP server, the local server or the user's browser. Whoever needs one is handed it by name.
 
 `Redaction` knows every key in use and takes it out of a text, in whatever form it came: a server may repeat the
-key it refuses, and what it says is shown, logged and kept. It is applied where texts come in (the socket, the tools,
-the local server's reports) and, once more, where they go to the terminal.
+key it refuses, and what it says is shown, logged and kept. It is applied where texts come in (the socket, the
+tools, the local server's reports) and, once more, where they go to the terminal.
 """
 
 from __future__ import annotations
