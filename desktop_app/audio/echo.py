@@ -200,9 +200,12 @@ class Gauge:
     Not AEC3: that makes anything silent that is as loud as what was played, a person too. The filter takes away
     what it can explain, so it tells whether what was played is what the microphone hears. A person speaking over
     the loudspeaker looks like an echo that stays, so not the mean counts but a high quantile of the frames: of some
-    seconds with an audible loudspeaker, a quarter at least has nobody else in it.
+    seconds with an audible loudspeaker, a quarter at least has nobody else in it. And only while the microphone's
+    ups and downs are those of what was played: with headphones, what it hears then is no echo.
     """
 
+    ALIKE = 0.5
+    """The least likeness of microphone and loudspeaker; an echo has 0.9, and 0.6 while somebody talks over it."""
     WINDOW_FRAMES = 400
     LEAST_FRAMES = 250
     QUANTILE = 0.75
@@ -227,9 +230,13 @@ class Gauge:
             return None
         return float(np.quantile(np.array(self._reductions), self.QUANTILE))
 
-    def feed(self, heard_db: float, left_db: float, *, playing: bool) -> Trust:
+    def feed(self, heard_db: float, left_db: float, *, playing: bool, likeness: float) -> Trust:
         """Take the level of a frame and of what is left of it, and whether something played may be heard in it."""
         self._noise_db = max(self.NOISE_LEAST_DB, min(heard_db, self._noise_db + self.NOISE_RISE_DB))
+        if playing and likeness < self.ALIKE:
+            self._reductions.clear()
+            self.trust = Trust.UNKNOWN
+            return self.trust
         if playing and heard_db > self._noise_db + self.ABOVE_NOISE_DB:
             self._reductions.append(heard_db - left_db)
             self._since_judged += 1
@@ -313,7 +320,9 @@ class EchoCanceller:
         clear = voice or max(list(self._evidence_db)[-CLEAR_FRAMES:], default=0.0) > CLEAR_DB
         sent_gently = (near_by and clear) or not playing
         sent = self._choose(hard_before, rest.samples, near=sent_gently, voice=voice)
-        trust = self.gauge.feed(_level_db(near), _decibels(rest.left_power), playing=playing)
+        trust = self.gauge.feed(
+            _level_db(near), _decibels(rest.left_power), playing=playing, likeness=self._path.likeness
+        )
         gentle = rest.samples if self.learned or not playing else hard_before
         return Cleaned(self._polish.process(sent), gentle, near_by or not playing, playing, trust)
 

@@ -111,6 +111,11 @@ class EchoPath:
         """Where the filter begins: how many frames after it was played an echo is looked for."""
         return self._lag
 
+    @property
+    def likeness(self) -> float:
+        """How alike the ups and downs of microphone and loudspeaker are, at the best delay; 1: the same."""
+        return self._delay.likeness
+
     def feed(self, near: Samples, far: Samples) -> Rest:
         """Take a frame of the microphone and the frame that was played at that time."""
         self._blocks[1:] = self._blocks[:-1]
@@ -182,6 +187,7 @@ class _Delay:
         self._far_power = np.full(LAGS, 1e-6, np.float32)
         self._last_near = np.zeros(FRAME, np.float32)
         self._best = (-1, 0)
+        self.likeness = 0.0
 
     def feed(self, near: Samples, far_spectrum: Spectrum) -> int | None:
         """Return the delay in frames once it is clear."""
@@ -200,6 +206,7 @@ class _Delay:
     def _judge(self) -> int | None:
         likeness = self._products / np.sqrt(self._near_power * self._far_power)
         best = int(likeness.argmax())
+        self.likeness = float(likeness[best])
         lasting = self._best[1] + 1 if best == self._best[0] else 0
         self._best = (best, lasting)
         return best if lasting >= self.STEADY_FRAMES and likeness[best] >= self.SURE else None
