@@ -26,7 +26,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -225,8 +225,15 @@ class Outcome:
         return wrong
 
 
-async def soak(seconds: float, folder: Path, outcome: Outcome, *, note_every_s: float = NOTE_EVERY_S) -> None:
-    """Run the program for so long; write what is noted into `outcome`."""
+async def soak(
+    seconds: float,
+    folder: Path,
+    outcome: Outcome,
+    *,
+    note_every_s: float = NOTE_EVERY_S,
+    tell: Callable[[Note], None] = lambda _: None,
+) -> None:
+    """Run the program for so long; write what is noted into `outcome`, and tell it at once."""
     loop = asyncio.get_running_loop()
     dice = random.Random(1)
     partner = Partner(random.Random(2))
@@ -247,6 +254,7 @@ async def soak(seconds: float, folder: Path, outcome: Outcome, *, note_every_s: 
             try:
                 while (at_s := loop.time() - began_s) < seconds:
                     outcome.notes.append(_note(at_s, partner, user, loop))
+                    tell(outcome.notes[-1])
                     noted_s = loop.time()
                     while loop.time() - noted_s < min(note_every_s, seconds - at_s):
                         await asyncio.sleep(min(note_every_s, dice.uniform(5, 20)))
@@ -298,7 +306,13 @@ def _note(at_s: float, partner: Partner, user: User, loop: asyncio.AbstractEvent
     )
 
 
-def run(seconds: float, *, simulated: bool, note_every_s: float = NOTE_EVERY_S) -> Outcome:
+def run(
+    seconds: float,
+    *,
+    simulated: bool,
+    note_every_s: float = NOTE_EVERY_S,
+    tell: Callable[[Note], None] = lambda _: None,
+) -> Outcome:
     """Soak for so long, on a loop of its own."""
     application = QApplication.instance() or QApplication([])
     assert isinstance(application, QApplication)
@@ -307,7 +321,7 @@ def run(seconds: float, *, simulated: bool, note_every_s: float = NOTE_EVERY_S) 
     gc.disable()  # as the program does; `_note` collects
     try:
         with tempfile.TemporaryDirectory(prefix="parley-soak-") as folder:
-            work = soak(seconds, Path(folder), outcome, note_every_s=note_every_s)
+            work = soak(seconds, Path(folder), outcome, note_every_s=note_every_s, tell=tell)
             if simulated:
                 with fast_loop(application.processEvents) as loop:
                     loop.run_until_complete(work)
@@ -321,6 +335,14 @@ def run(seconds: float, *, simulated: bool, note_every_s: float = NOTE_EVERY_S) 
     return outcome
 
 
+def _print(note: Note) -> None:
+    print(
+        f"{note.at_s / 60:6.1f} {note.memory_mb:8.1f} {note.threads:8} {note.files:6} {note.tasks:6} "
+        f"{note.drift_s * 1000:6.1f} ms {note.rows:6} {note.answers:8} {note.sessions:9}",
+        flush=True,
+    )
+
+
 def main(arguments: Sequence[str]) -> int:
     """Soak, print a table and a judgement, write the notes to a file."""
     parser = argparse.ArgumentParser(prog="bench soak", description=(__doc__ or "").splitlines()[0])
@@ -329,14 +351,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--warm-up", type=float, default=WARM_UP_S / 60, help="minutes until nothing may grow (10)")
     parser.add_argument("--to", type=Path, help="write the notes there, as JSON")
     options = parser.parse_args(arguments)
-    outcome = run(options.minutes * 60, simulated=options.simulated)
     print("minute   memory  threads  files  tasks     drift   rows  answers  sessions")
-    step = max(1, len(outcome.notes) // 24)
-    for note in [*outcome.notes[::step], outcome.notes[-1]]:
-        print(
-            f"{note.at_s / 60:6.1f} {note.memory_mb:8.1f} {note.threads:8} {note.files:6} {note.tasks:6} "
-            f"{note.drift_s * 1000:6.1f} ms {note.rows:6} {note.answers:8} {note.sessions:9}"
-        )
+    outcome = run(options.minutes * 60, simulated=options.simulated, tell=_print)
+    print(f"{outcome.lasted_s / 60:.1f} minutes of talk in {outcome.took_s / 60:.1f} minutes")
     warm_up_s = options.warm_up * 60
     print(f"{outcome.lasted_s / 60:.1f} minutes of talk in {outcome.took_s / 60:.1f} minutes")
     print(f"memory grew by {outcome.grown_mb(warm_up_s):.1f} MB after the first {options.warm_up:g} minutes")
