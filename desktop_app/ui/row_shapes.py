@@ -31,7 +31,7 @@ from desktop_app.ui.entry_words import (
 from desktop_app.ui.theme import COLUMN_PX, GRID, Text, Theme
 
 LINE_HEIGHT = 1.5
-SHAPES_KEPT = 300
+SHAPES_KEPT = 120
 BUBBLE_SHARE = 0.86
 """The most of the column that what the user said takes."""
 PICTURE_PX = 112
