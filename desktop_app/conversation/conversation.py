@@ -45,6 +45,7 @@ from desktop_app.conversation.effects import (
     Turn,
 )
 from desktop_app.conversation.inputs import (
+    DUPLEX,
     AnswerAsked,
     AsideAsked,
     AsideKind,
@@ -54,6 +55,7 @@ from desktop_app.conversation.inputs import (
     ConversationContinued,
     DeviceChanged,
     Disconnected,
+    DuplexChanged,
     ForgetAsked,
     Heard,
     Input,
@@ -65,6 +67,7 @@ from desktop_app.conversation.inputs import (
     Muted,
     NetworkChanged,
     NewConversationAsked,
+    OnsetHeard,
     PlaybackFinished,
     PlaybackStarted,
     PlaybackStopped,
@@ -217,6 +220,10 @@ class Conversation:
                 self._outbox.do(DismissNotice("microphone"))
             case DeviceChanged(notice):
                 self._outbox.do(ShowNotice(notice))
+            case OnsetHeard():
+                self._onset_heard()
+            case DuplexChanged(notice):
+                self._outbox.do(ShowNotice(notice) if notice is not None else DismissNotice(DUPLEX))
             case PlaybackStarted():
                 pass
             case PlaybackFinished(part):
@@ -994,6 +1001,16 @@ class Conversation:
                 self._error(event.error)
             case _:
                 pass  # what has no meaning here: unknown events, WebRTC's, confirmations
+
+    def _onset_heard(self) -> None:
+        """Somebody speaks over the answer: be silent before the server says `speech_started`, and tell it so.
+
+        Only where it would interrupt by itself. If it then hears no speech, the answer is cut where it was heard
+        to, for both of us; if it does, there is nothing left to interrupt.
+        """
+        interrupts = self._setup.hands_free and self._setup.server_interrupts
+        if interrupts and self._talk.continuous and not self._talk.muted and self._playback.sounds:
+            self._interrupt(None)
 
     def _committed(self, event: events.InputAudioBufferCommitted) -> None:
         self._server_hears = self._talk.hears = False

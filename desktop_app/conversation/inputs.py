@@ -268,6 +268,22 @@ class DeviceChanged:
     notice: Notice
 
 
+@dataclass(frozen=True, slots=True)
+class OnsetHeard:
+    """Hands-free: our own ears are sure that somebody speaks over the answer; the server may still be in doubt."""
+
+
+DUPLEX = "duplex"
+"""The key of the notice of `DuplexChanged`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DuplexChanged:
+    """Hands-free: the microphone does not listen while the answer sounds, for this reason; or it does again."""
+
+    notice: Notice | None
+
+
 # --- the speaker --------------------------------------------------------------------------------
 
 
@@ -421,6 +437,8 @@ Input = (
     | MicFailed
     | MicFound
     | DeviceChanged
+    | OnsetHeard
+    | DuplexChanged
     | PlaybackStarted
     | PlaybackFinished
     | PlaybackStopped

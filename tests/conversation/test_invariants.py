@@ -54,6 +54,7 @@ from desktop_app.conversation.inputs import (
     ConversationContinued,
     DeviceChanged,
     Disconnected,
+    DuplexChanged,
     ForgetAsked,
     Heard,
     Input,
@@ -65,6 +66,7 @@ from desktop_app.conversation.inputs import (
     Muted,
     NetworkChanged,
     NewConversationAsked,
+    OnsetHeard,
     PlaybackFinished,
     PlaybackStopped,
     Received,
@@ -688,7 +690,7 @@ class World(RuleBasedStateMachine):
     def things_change(self, event: Input) -> None:
         self.take(event)
 
-    @rule(event=st.sampled_from([MicFound(), DeviceChanged(NOTICE)]))
+    @rule(event=st.sampled_from([MicFound(), DeviceChanged(NOTICE), OnsetHeard(), DuplexChanged(NOTICE)]))
     def devices_come_and_go(self, event: Input) -> None:
         self.take(event)
 
