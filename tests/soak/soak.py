@@ -61,6 +61,7 @@ SESSION_S = 3600.0
 NOTE_EVERY_S = 60.0
 SETTLES_S = 2.0
 """A microphone that has just been opened, and a session that has just begun, are given a moment."""
+WINDOW_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +82,38 @@ class Note:
 
 @dataclass(slots=True)
 class Stream:
-    """What one session received of the microphone."""
+    """What one session received of the microphone.
+
+    A block may come late, never early; so of each ten seconds the most that was ahead of time counts, and the drift
+    is how that differs between the first ten and the last.
+    """
 
     began_s: float = 0.0
-    first_s: float | None = None
-    """When the stream had settled, and how much of it had come by then."""
-    first_bytes: int = 0
     received: int = 0
-    last_s: float = 0.0
+    first_s: float | None = None
+    """How far ahead it was at first."""
+    _window_s: float = 0.0
+    """When the present ten seconds began."""
+    _ahead_s: float = -1e9
+    _ahead_before_s: float = -1e9
 
     def take(self, audio: bytes, now_s: float) -> None:
         """Count audio that came."""
         if not self.began_s:
-            self.began_s = now_s
+            self.began_s, self._window_s = now_s, now_s + SETTLES_S
         self.received += len(audio)
-        self.last_s = now_s
-        if self.first_s is None and now_s - self.began_s >= SETTLES_S:
-            self.first_s, self.first_bytes = now_s, self.received
+        if now_s < self._window_s:
+            return
+        if now_s - self._window_s >= WINDOW_S:
+            if self.first_s is None:
+                self.first_s = self._ahead_s
+            self._ahead_before_s, self._ahead_s, self._window_s = self._ahead_s, -1e9, now_s
+        self._ahead_s = max(self._ahead_s, self.received / BYTES_PER_S - (now_s - self.began_s))
 
     @property
     def drift_s(self) -> float:
-        """By how much what came since then differs from the time since then."""
-        if self.first_s is None:
-            return 0.0
-        return (self.received - self.first_bytes) / BYTES_PER_S - (self.last_s - self.first_s)
+        """By how much what came since the first ten seconds differs from the time since then."""
+        return 0.0 if self.first_s is None else max(self._ahead_s, self._ahead_before_s) - self.first_s
 
 
 @dataclass(slots=True)
