@@ -127,6 +127,10 @@ LONG_SLEEP_S = 30.0
 """After so long a sleep no connection lives: servers ping more often."""
 SHORTEST_SESSION_S = 60
 """A session that is to live shorter, by our clock, is not renewed: one of the two clocks is wrong."""
+LONGEST_LOOK_S = 24 * 3600
+"""So often the end of a session is looked at: a clock may be set right, and timers of the system end at 24 days."""
+LATEST_S = 253_402_300_799
+"""The year 9999: a session that is said to live longer is as good as endless."""
 
 UNSENT_TALK = "What you said"
 
@@ -440,10 +444,10 @@ class Conversation:
         self._info = ConnectionInfo(
             (session.id or before.session_id)[: limits.MAX_NAME_CHARS],
             (session.model or before.model)[: limits.MAX_NAME_CHARS],
-            session.expires_at or before.expires_at,
+            min(session.expires_at or 0, LATEST_S) or before.expires_at,
             before.limits,
         )
-        told = session.expires_at or 0
+        told = min(session.expires_at or 0, LATEST_S)
         if told and (told != before.expires_at or not self._life_s):
             left_s = told - self._now() if self._now is not None else 0
             self._life_s = left_s if left_s >= SHORTEST_SESSION_S else 0
@@ -459,7 +463,8 @@ class Conversation:
         self._stage = sum(left_s <= mark for mark in marks)
         ahead = [mark for mark in marks if mark < left_s]
         if ahead:
-            self._outbox.wake_after(max(int((left_s - ahead[0]) * 1000), 1), Timer.EXPIRY)
+            ms = int(min(left_s - ahead[0], LONGEST_LOOK_S) * 1000)
+            self._outbox.wake_after(max(ms, 1), Timer.EXPIRY)
 
     def _go_online(self) -> None:
         if self._link.state is not Link.CONNECTING or not self._link.has_session:

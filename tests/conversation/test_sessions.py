@@ -498,6 +498,17 @@ def test_without_a_clock_or_with_a_wrong_one_nothing_is_renewed(now: float | Non
     assert not waits(effects, Timer.EXPIRY)
 
 
+@pytest.mark.parametrize("expires_at", [BEGAN_S * 1000, 253_402_300_800, 2**63 - 1, 10**400])
+def test_an_end_that_is_far_away_is_looked_at_once_a_day(expires_at: int) -> None:
+    """Some servers tell it in milliseconds. No timer of Qt's runs for more than 24 days."""
+    story, clock, effects = expiring(expires_at - BEGAN_S)
+    for _ in range(3):
+        assert waits(effects, Timer.EXPIRY) == [24 * 3600 * 1000]
+        clock.s += 24 * 3600
+        effects = story.happens(woken(story.effects, Timer.EXPIRY))
+    assert ConnectNext() not in story.effects
+
+
 def test_after_a_sleep_the_clock_is_looked_at_anew() -> None:
     story, clock, _ = expiring()
     clock.s += 3400
