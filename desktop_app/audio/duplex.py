@@ -18,7 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -57,6 +57,10 @@ class Cleaning:
         """Whether there is anything to do."""
         return self.listens and (self.echo or self.noise or self.gain)
 
+    def same_sound(self, other: Cleaning) -> bool:
+        """Whether both make the same of a sound, so that what was learned of it still holds."""
+        return replace(self, gives_way=False) == replace(other, gives_way=False)
+
 
 @dataclass(frozen=True, slots=True)
 class _Played:
@@ -83,17 +87,20 @@ class DuplexSound:
         *,
         sound: Sound | None = None,
         make_detector: Callable[[], VoiceActivity] | None = None,
-        cleaning: Cleaning = Cleaning(),
+        wanted: Callable[[], Cleaning] = Cleaning,
         always: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`make_detector`: raises `ImportError` where there is none; then nobody's onset is noticed.
+        """`wanted`: is asked for whenever a microphone is opened.
+
+        `make_detector`: raises `ImportError` where there is none; then nobody's onset is noticed.
 
         `always`: let every microphone pass the ear, as it stays open when one begins to listen.
         """
         self._sound = sound if sound is not None else sound_system()
         self.make_detector = make_detector
-        self.cleaning = cleaning
+        self._wanted = wanted
+        self.cleaning = wanted()
         self._always = always
         self._clock = clock
         self._inputs: Handover[Input] = Handover(asyncio.get_running_loop(), post)
@@ -101,9 +108,9 @@ class DuplexSound:
         self._ears = 0
         self._gain = self._wanted_gain = 1.0
 
-    def clean(self, cleaning: Cleaning) -> None:
-        """Treat the microphone's sound otherwise from now on."""
-        self.cleaning = cleaning
+    def look_again(self) -> None:
+        """Something else may be wanted now."""
+        self.cleaning = self._wanted()
 
     def close(self) -> None:
         """Post nothing more."""
@@ -126,6 +133,7 @@ class DuplexSound:
 
     def open_input(self, device: str | None, latency_s: float, take: Take, lost: Callable[[], None]) -> Stream:
         """Open a microphone; with hands-free its blocks pass an ear."""
+        self.look_again()
         if not (self.cleaning.works or self._always):
             return self._sound.open_input(device, latency_s, take, lost)
         ear = Ear(self, take)
@@ -326,7 +334,7 @@ class Ear:
 
     def _hear(self, pcm: bytes, arrived: float) -> None:
         cleaning = self._owner.cleaning
-        if self._attention is not None and self._attention.cleaning != cleaning:
+        if self._attention is not None and not self._attention.cleaning.same_sound(cleaning):
             self._flush()
         if not cleaning.works:
             self._take(pcm)
@@ -415,7 +423,9 @@ class _Attention:
         if self._finder is None:
             return
         self._probability = self._finder.feed(cleaned)
-        match self._onset.feed(self._probability, playing=cleaned.playing):
+        if not self._owner.cleaning.gives_way:
+            return
+        match self._onset.feed(self._probability, playing=cleaned.playing, loud=cleaned.loud):
             case Order.DUCK:
                 self._owner.turn(down=True)
             case Order.COMMIT:
@@ -455,7 +465,7 @@ class _Attention:
 
     def _make_finder(self) -> VoiceFinder | None:
         make = self._owner.make_detector
-        if make is None or not (self.cleaning.gives_way and self.cleaning.echo):
+        if make is None or not self.cleaning.echo:
             return None
         try:
             return VoiceFinder(make)

@@ -39,6 +39,10 @@ CLEAR_FRAMES = 3
 CLEAR_DB = 6.0
 """Evidence that opens the gentle path before a detector knows whether it is a voice."""
 
+LOUD_DB = 6.0
+LOUD_FRAMES, OF_FRAMES = 6, 8
+"""How much evidence, for how long, is too much for the loudspeaker alone."""
+
 LEARNED_FRAMES = 250
 """Of an audible echo, until the path is trusted to tell a person from the loudspeaker."""
 
@@ -270,6 +274,8 @@ class Cleaned:
     playing: bool
     """Whether the loudspeaker can be heard in it."""
     trust: Trust
+    loud: bool = False
+    """Whether it has been much more than the loudspeaker explains for some frames: enough to suspect somebody."""
 
 
 class EchoCanceller:
@@ -324,7 +330,9 @@ class EchoCanceller:
             _level_db(near), _decibels(rest.left_power), playing=playing, likeness=self._path.likeness
         )
         gentle = rest.samples if self.learned or not playing else hard_before
-        return Cleaned(self._polish.process(sent), gentle, near_by or not playing, playing, trust)
+        recent = list(self._evidence_db)[-OF_FRAMES:] if playing and self.learned else []
+        loud = sum(evidence_db >= LOUD_DB for evidence_db in recent) >= LOUD_FRAMES
+        return Cleaned(self._polish.process(sent), gentle, near_by or not playing, playing, trust, loud)
 
     def _somebody(self, hard: Samples, evidence_db: float) -> bool:
         """Tell whether somebody is heard: AEC3 leaves something of them, or the rest is far above the usual."""

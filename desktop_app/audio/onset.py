@@ -5,6 +5,10 @@ orders to the player: **duck**, be quiet at once, on the first suspicion; then *
 to it, or **resume** at full level, it was a cough or a click. Ducking is cheap and may be wrong now and then,
 giving way is not: so a suspicion needs one frame, and a commitment 200 ms of speech.
 
+Words that begin with a hiss ("seven", "four") are no voice for up to 200 ms, so a sound that is much louder than
+the loudspeaker explains is suspected too; each time in vain it takes longer to be suspected again, for the sake of
+music.
+
 Two detectors look at the same sound, half a frame apart, since each only answers every 32 ms.
 
 Pure; a frame is 10 ms. The detector is the local server's, handed in behind `VoiceActivity`.
@@ -36,6 +40,8 @@ LONGEST_MS = 800
 """Of a suspicion that never becomes speech."""
 REST_MS = 300
 """The pause after which a voice that began to speak is over."""
+DOUBT_MS, LONGEST_DOUBT_MS = 3_000, 60_000
+"""For how long loudness alone is no suspicion after one in vain; doubled each time."""
 NEAR_FRAMES = 10
 """How long before the detector answers a frame must have been heard that is not the loudspeaker's."""
 
@@ -96,19 +102,26 @@ class Onset:
     def __init__(self) -> None:
         self._state = _State.QUIET
         self._suspected_ms = self._speech_ms = self._silence_ms = 0
+        self._doubt_ms = DOUBT_MS
+        self._doubting_ms = 0
 
     @property
     def ducked(self) -> bool:
         """Whether the player is quiet on suspicion."""
         return self._state is _State.SUSPECTED
 
-    def feed(self, probability: float, *, playing: bool) -> Order | None:
-        """Take the next 10 ms: how likely somebody speaks, and whether the assistant does."""
+    def feed(self, probability: float, *, playing: bool, loud: bool = False) -> Order | None:
+        """Take the next 10 ms: how likely somebody speaks, and whether the assistant does.
+
+        `loud`: more is heard than the loudspeaker explains, whatever it is.
+        """
+        self._doubting_ms = max(0, self._doubting_ms - FRAME_MS)
         match self._state:
             case _State.QUIET:
-                return self._suspect() if playing and probability >= SUSPECT else None
+                suspicious = probability >= SUSPECT or (loud and not self._doubting_ms)
+                return self._suspect() if playing and suspicious else None
             case _State.SUSPECTED:
-                return self._decide(probability)
+                return self._decide(probability, loud=loud)
             case _State.SPEAKING:
                 self._silence_ms = 0 if probability >= STILL else self._silence_ms + FRAME_MS
                 if self._silence_ms >= REST_MS:
@@ -123,19 +136,22 @@ class Onset:
     def _suspect(self) -> Order:
         self._state = _State.SUSPECTED
         self._suspected_ms = self._silence_ms = 0
-        self._speech_ms = FRAME_MS
+        self._speech_ms = 0
         return Order.DUCK
 
-    def _decide(self, probability: float) -> Order | None:
+    def _decide(self, probability: float, *, loud: bool) -> Order | None:
         self._suspected_ms += FRAME_MS
         if probability >= SUSPECT:
             self._speech_ms += FRAME_MS
-        self._silence_ms = 0 if probability >= STILL else self._silence_ms + FRAME_MS
+        self._silence_ms = 0 if probability >= STILL or loud else self._silence_ms + FRAME_MS
         if self._speech_ms >= COMMIT_MS:
             self._state, self._silence_ms = _State.SPEAKING, 0
+            self._doubt_ms = DOUBT_MS
             return Order.COMMIT
         if self._silence_ms >= GIVE_UP_MS or self._suspected_ms >= LONGEST_MS:
             self._state = _State.QUIET
+            self._doubting_ms = self._doubt_ms
+            self._doubt_ms = min(2 * self._doubt_ms, LONGEST_DOUBT_MS)
             return Order.RESUME
         return None
 

@@ -50,20 +50,30 @@ class Stage:
     posted: list[Input] = field(default_factory=list)
     taken: bytearray = field(default_factory=bytearray)
     probability: float = 0.0
+    wanted: Cleaning = field(default_factory=Cleaning)
     streams: list[Stream] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.duplex = DuplexSound(
-            self.posted.append, sound=self.under, make_detector=lambda: Told(self), clock=self.under.clock
+            self.posted.append,
+            sound=self.under,
+            make_detector=lambda: Told(self),
+            wanted=lambda: self.wanted,
+            clock=self.under.clock,
         )
 
     def microphone(self, cleaning: Cleaning = HANDS_FREE) -> tuple[Stream, FakeStream]:
         """Open a microphone; return what its owner gets, and the device."""
-        self.duplex.clean(cleaning)
+        self.clean(cleaning)
         stream = self.duplex.open_input(None, 0.02, self.taken.extend, self.lost)
         self.streams.append(stream)
         stream.start()
         return stream, self.under.stream
+
+    def clean(self, cleaning: Cleaning) -> None:
+        """Want another cleaning."""
+        self.wanted = cleaning
+        self.duplex.look_again()
 
     def speaker(self, sound: bytes) -> tuple[Stream, FakeStream]:
         """Open a loudspeaker that plays this and then silence."""
@@ -164,7 +174,7 @@ async def test_a_device_of_another_format_speaks_the_wires(stage: Stage) -> None
 async def test_the_way_it_is_cleaned_changes_while_it_is_open(stage: Stage) -> None:
     stream, device = stage.microphone()
     for cleaning in (HANDS_FREE, Cleaning(), HANDS_FREE, Cleaning(listens=True, echo=False, noise=True)):
-        stage.duplex.clean(cleaning)
+        stage.clean(cleaning)
         for _ in range(20):
             device.hear(pcm16(tone(0.02)))
         await until(lambda: len(stage.taken) > 15 * BLOCK_BYTES)
@@ -190,7 +200,7 @@ async def test_a_closed_microphone_leaves_no_thread(stage: Stage) -> None:
 
 async def test_a_device_that_does_not_open_leaves_no_thread(stage: Stage) -> None:
     stage.under.missing = True
-    stage.duplex.clean(HANDS_FREE)
+    stage.clean(HANDS_FREE)
     with pytest.raises(Exception, match="Nothing was found"):
         stage.duplex.open_input(None, 0.02, stage.taken.extend, stage.lost)
     assert ears() == []
@@ -274,6 +284,17 @@ async def test_a_cough_ducks_and_it_goes_on_at_full_level(stage: Stage) -> None:
     assert max(loudness(speaker.ask()) for _ in range(200)) > 0.03
 
 
+async def test_who_is_muted_ducks_nothing(stage: Stage) -> None:
+    stream, microphone, _, speaker = await sounding(stage)
+    stage.clean(Cleaning(listens=True, gives_way=False))
+    stage.probability = 0.9
+    played = len(speaker.played)
+    await speak(stage, microphone, speaker, 600)
+    stream.abort()
+    assert OnsetHeard() not in stage.posted
+    assert loudness(bytes(speaker.played[played:])) > 0.03
+
+
 async def test_without_a_detector_the_echo_goes_all_the_same() -> None:
     def missing() -> Told:
         raise ImportError("no onnxruntime")
@@ -294,7 +315,7 @@ async def test_speaker_and_microphone_work_with_it_as_with_any_other(stage: Stag
     posted: list[Input] = []
     speaker = Speaker(posted.append, sound=stage.duplex, clock=stage.under.clock)
     microphone = Microphone(posted.append, sound=stage.duplex)
-    stage.duplex.clean(HANDS_FREE)
+    stage.clean(HANDS_FREE)
     microphone.open()
     device = stage.under.stream
     device.hear(*[pcm16(tone(0.02))] * 30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,11 +17,13 @@ from tests.audio import noises, rooms
 from tests.audio.rooms import ROOMS, Sound, scene
 
 
-def feed(onset: Onset, probability: float, ms: int, *, playing: bool = True) -> list[tuple[int, Order]]:
+def feed(
+    onset: Onset, probability: float, ms: int, *, playing: bool = True, loud: bool = False
+) -> list[tuple[int, Order]]:
     """Feed the same for a while; return what was ordered, and after how many milliseconds."""
     orders = []
     for at_ms in range(FRAME_MS, ms + 1, FRAME_MS):
-        order = onset.feed(probability, playing=playing)
+        order = onset.feed(probability, playing=playing, loud=loud)
         if order is not None:
             orders.append((at_ms, order))
     return orders
@@ -31,7 +34,7 @@ def kinds(orders: Sequence[tuple[int, Order]]) -> list[Order]:
 
 
 def test_the_first_suspicion_ducks_and_lasting_speech_commits() -> None:
-    assert feed(Onset(), 0.9, 2000) == [(10, Order.DUCK), (COMMIT_MS, Order.COMMIT)]
+    assert feed(Onset(), 0.9, 2000) == [(10, Order.DUCK), (10 + COMMIT_MS, Order.COMMIT)]
 
 
 def test_a_short_sound_resumes() -> None:
@@ -77,6 +80,26 @@ def test_a_voice_that_begins_again_after_a_rest_is_another() -> None:
     feed(onset, 0.9, 1000)
     feed(onset, 0.1, 400)
     assert kinds(feed(onset, 0.9, 1000)) == [Order.DUCK, Order.COMMIT]
+
+
+def test_a_hiss_ducks_before_it_is_a_voice() -> None:
+    onset = Onset()
+    assert kinds(feed(onset, 0.0, 150, loud=True)) == [Order.DUCK]
+    assert kinds(feed(onset, 0.9, 300)) == [Order.COMMIT]
+
+
+def test_music_ducks_less_and_less_often() -> None:
+    onset = Onset()
+    ducks = [at_ms for at_ms, order in feed(onset, 0.0, 120_000, loud=True) if order is Order.DUCK]
+    pauses = [later - earlier for earlier, later in pairwise(ducks)]
+    assert len(ducks) == 6
+    assert all(later > earlier for earlier, later in pairwise(pauses))
+
+
+def test_a_voice_over_music_is_suspected_at_once() -> None:
+    onset = Onset()
+    feed(onset, 0.0, 2000, loud=True)
+    assert kinds(feed(onset, 0.9, 300, loud=True)) == [Order.DUCK, Order.COMMIT]
 
 
 def test_an_interruption_decided_elsewhere_is_neither_repeated_nor_taken_back() -> None:
@@ -154,7 +177,7 @@ def orders_in(made: rooms.Scene) -> list[tuple[float, Order]]:
     for at in range(0, near.size - FRAME + 1, FRAME):
         frame = canceller.feed(near[at : at + FRAME], far[at : at + FRAME], voice=probability >= 0.4)
         probability = finder.feed(frame)
-        order = onset.feed(probability, playing=frame.playing)
+        order = onset.feed(probability, playing=frame.playing, loud=frame.loud)
         if order is not None:
             orders.append(((at + FRAME) / RATE_HZ, order))
     return orders

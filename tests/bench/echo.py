@@ -121,7 +121,7 @@ def hear(made: Scene, *, noise: bool = True) -> Heard:
         frame = canceller.feed(near[at : at + FRAME], far[at : at + FRAME], voice=probability >= 0.4)
         cancelled = time.thread_time()
         probability = finder.feed(frame)
-        order = onset.feed(probability, playing=frame.playing)
+        order = onset.feed(probability, playing=frame.playing, loud=frame.loud)
         detecting_s += time.thread_time() - cancelled
         cancelling_s += cancelled - begun
         sent.append(frame.samples)
