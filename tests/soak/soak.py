@@ -364,7 +364,6 @@ def main(arguments: Sequence[str]) -> int:
     outcome = run(options.minutes * 60, simulated=options.simulated, tell=_print)
     print(f"{outcome.lasted_s / 60:.1f} minutes of talk in {outcome.took_s / 60:.1f} minutes")
     warm_up_s = options.warm_up * 60
-    print(f"{outcome.lasted_s / 60:.1f} minutes of talk in {outcome.took_s / 60:.1f} minutes")
     print(f"memory grew by {outcome.grown_mb(warm_up_s):.1f} MB after the first {options.warm_up:g} minutes")
     print(f"drift by session, ms: {', '.join(f'{drift * 1000:.1f}' for drift in outcome.drifts_s)}")
     wrong = outcome.faults(warm_up_s)
