@@ -34,7 +34,8 @@ from desktop_app.audio.speaker import Speaker
 from desktop_app.books import Books
 from desktop_app.conversation import inputs
 from desktop_app.conversation.conversation import Conversation
-from desktop_app.conversation.effects import CountUsage, Entry, EntryAction
+from desktop_app.conversation.effects import CountUsage, Effect, Entry, EntryAction
+from desktop_app.conversation.latency import Stopwatch
 from desktop_app.credentials import Credentials, ForThisRun, Variables
 from desktop_app.devices import SoundDevices
 from desktop_app.endpoints import Choice, Endpoint, Kind
@@ -230,6 +231,9 @@ class Program:
             records=self,
             call_later=asyncio.get_running_loop().call_later,
         )
+        self._stopwatch = Stopwatch(time.monotonic, window.show_latency)
+        self._keeps_sounds = False
+        self._session.witness = self._witness
         self._keep_what_is_to_be_kept(settings)
         self._wakefulness = Wakefulness(self._handle)
         self._level_timer = QTimer(window, interval=LEVEL_INTERVAL_MS)
@@ -420,11 +424,15 @@ class Program:
         self._history.set_keeping(settings.history.keep)
         self._window.history.set_kept(settings.history.keep)
         with_sound = settings.history.keep and settings.history.audio
-        if not with_sound:
-            self._session.witness = None
-        elif self._session.witness is None:
+        if with_sound and not self._keeps_sounds:
             self._sounds = Sounds(self._history.keep_sound)
-            self._session.witness = self._sounds.witness
+        self._keeps_sounds = with_sound
+
+    def _witness(self, event: inputs.Input | Effect) -> None:
+        """Let everybody see what happens who takes no part in it."""
+        self._stopwatch.witness(event)
+        if self._keeps_sounds:
+            self._sounds.witness(event)
 
     def _history_changed(self) -> None:
         self._reading.changed()

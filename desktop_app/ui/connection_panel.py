@@ -1,4 +1,7 @@
-"""What is known of the connection, behind the line that says whether there is one: session, expiry, limits."""
+"""What is known of the connection, behind the line that says whether there is one.
+
+Session, expiry, limits, and how long the answers of the conversation took to begin.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,12 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.conversation.effects import ConnectionInfo, Link, Retry
+from desktop_app.conversation.latency import Latency
 from desktop_app.protocol.events import RateLimit
 from desktop_app.ui.cards import flow_of
 from desktop_app.ui.countdown import Countdown
 from desktop_app.ui.labels import PlainLabel, breakable
+from desktop_app.ui.latency import LatencyChart, LatencyLegend, summary
 from desktop_app.ui.theme import GRID, KEY_REASONS, Theme
 
 WIDTH_PX = 320
@@ -99,6 +104,8 @@ class ConnectionPanel(QFrame):
         self._stop = _button("Stop trying")
         self._stop.clicked.connect(self._ask_stop)
         self._retry = _label("")
+        self._chart, self._legend = LatencyChart(theme), LatencyLegend(theme)
+        self._answers = _label("")
         self._countdown = Countdown(self)
         self._countdown.changed.connect(self._fill_if_visible)
         column = QVBoxLayout(self)
@@ -108,6 +115,8 @@ class ConnectionPanel(QFrame):
         column.addWidget(self._state)
         column.addWidget(self._retry)
         column.addLayout(self._facts)
+        for widget in (self._answers, self._chart, self._legend):
+            column.addWidget(widget)
         column.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(flow_of((self._reconnect, self._stop), px(2 * GRID)))
         self._tick = QTimer(self)
@@ -122,6 +131,16 @@ class ConnectionPanel(QFrame):
     def show_link(self, link: Link, endpoint: str) -> None:
         """Show whether there is a connection, and to whom."""
         self._link, self._endpoint = link, endpoint
+        self._fill_if_visible()
+
+    def show_latency(self, latency: Latency) -> None:
+        """Show how long one more answer took to begin."""
+        self._chart.add(latency)
+        self._fill_if_visible()
+
+    def forget_latencies(self) -> None:
+        """Another conversation begins."""
+        self._chart.clear()
         self._fill_if_visible()
 
     def show_retry(self, retry: Retry | None) -> None:
@@ -174,6 +193,10 @@ class ConnectionPanel(QFrame):
             self._add_fact(row, name, words)
         for limit in self._info.limits:
             self._add_limit(limit)
+        measured = self._chart.latencies
+        self._answers.setText(summary(measured))
+        for each in (self._answers, self._chart, self._legend):
+            each.setVisible(bool(measured))
         self._copy.setVisible(bool(self._info.session_id))
         planned = bool(self._countdown.words)
         self._retry.setText(self._countdown.words)

@@ -10,10 +10,10 @@ Closing: the window hides and emits `closing`, once. Whoever built it cleans up 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -56,6 +56,7 @@ from desktop_app.conversation.effects import (
     VoiceState,
 )
 from desktop_app.conversation.inputs import Recording
+from desktop_app.conversation.latency import Latency
 from desktop_app.conversation.past import PastConversation, PastEntry
 from desktop_app.errors import Notice, Severity
 from desktop_app.protocol.session_config import SemanticVad, ServerVad, SessionConfig
@@ -66,6 +67,7 @@ from desktop_app.ui.consents import Consents
 from desktop_app.ui.device_menu import ChoiceMenu
 from desktop_app.ui.history_panel import HistoryPanel
 from desktop_app.ui.labels import ElidedLabel, PlainLabel
+from desktop_app.ui.latency import latency_lines
 from desktop_app.ui.mode_switch import ModeSwitch
 from desktop_app.ui.notices import NoticesBar
 from desktop_app.ui.past_view import PastView
@@ -199,6 +201,8 @@ class MainWindow(QMainWindow):
         self._session_id = ""
         self._was_painted = False
         self._has_closed = False
+        self._held_back: list[Callable[[], None]] | None = None
+        """What was handed over while there is nobody to take it; None: there is somebody."""
         self.setWindowTitle(PRODUCT)
         self.setWindowIcon(QIcon(theme.mark(128)))
         self.setAcceptDrops(True)
@@ -249,6 +253,28 @@ class MainWindow(QMainWindow):
         self.show_turn(Turn.IDLE)
         self._talk.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    # --- messages and files while there is nobody to take them --------------------------------------
+
+    def hold_back(self) -> None:
+        """Keep messages and files until `pass_on`: the program is not built yet, or another one is being built."""
+        if self._held_back is None:
+            self._held_back = []
+
+    def pass_on(self) -> None:
+        """There is somebody to take them: hand up what was kept, in order."""
+        kept, self._held_back = self._held_back, None
+        for give in kept or ():
+            give()
+
+    def _handed_up(self, signal: SignalInstance) -> Callable[..., None]:
+        def hand_up(*given: object) -> None:
+            if self._held_back is None:
+                signal.emit(*given)
+            else:
+                self._held_back.append(lambda: signal.emit(*given))
+
+        return hand_up
+
     # --- the session's view -----------------------------------------------------------------------
 
     def show_entry(self, entry: Entry, after: str | None) -> None:
@@ -262,6 +288,7 @@ class MainWindow(QMainWindow):
     def clear_entries(self) -> None:
         """Empty the transcript."""
         self.transcript.clear()
+        self._connection.forget_latencies()
         self._asides.close_all()
         self.show_title("", "")
         self.show_present()
@@ -394,6 +421,11 @@ class MainWindow(QMainWindow):
     def show_cost(self, item_id: str, text: str) -> None:
         """Say what an answer cost; shown with the mouse or the keys on it."""
         self.transcript.set_cost(item_id, text)
+
+    def show_latency(self, latency: Latency) -> None:
+        """Say how long an answer took: with its row, and in the chart of the connection."""
+        self.transcript.set_latency(latency.item_id, "\n".join(latency_lines(latency)))
+        self._connection.show_latency(latency)
 
     def show_spending(self, conversation: str, day: str) -> None:
         """Say what the conversation and the day came to."""
@@ -676,9 +708,9 @@ class MainWindow(QMainWindow):
         self._talk_key.released.connect(self.talk_released)
         self._stop.clicked.connect(self.stop_pressed)
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._stop_by_key)
-        self._composer.message_entered.connect(self.message_entered)
-        self._composer.files_given.connect(self.files_given)
-        self._composer.image_given.connect(self.image_given)
+        self._composer.message_entered.connect(self._handed_up(self.message_entered))
+        self._composer.files_given.connect(self._handed_up(self.files_given))
+        self._composer.image_given.connect(self._handed_up(self.image_given))
         self._composer.screen_asked.connect(self._screenshot.take_screen)
         self._composer.region_asked.connect(lambda: self._screenshot.take_region(self.screen()))
         self._screenshot.taken.connect(lambda image: self._composer.give_image(image, "Screenshot"))

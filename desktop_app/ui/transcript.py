@@ -474,7 +474,7 @@ class TranscriptView(QListView):
             hot=spot,
             hot_number=number,
             span=self._span_of(row),
-            aside=self._transcript.cost(self._transcript.entry(row).item_id) if hovered or current else "",
+            aside=self._transcript.details(self._transcript.entry(row).item_id) if hovered or current else "",
         )
 
     def _paint_fades(self, painter: QPainter) -> None:

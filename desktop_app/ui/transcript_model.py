@@ -25,6 +25,7 @@ class TranscriptModel(QAbstractListModel):
         self._entries: list[Entry] = []
         self._rows: dict[str, int] = {}
         self._costs: dict[str, str] = {}
+        self._latencies: dict[str, str] = {}
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 – Qt's own signature
         """Return the number of entries."""
@@ -43,8 +44,10 @@ class TranscriptModel(QAbstractListModel):
             return spoken_row(entry)
         if role == COST_ROLE:
             return self._costs.get(entry.item_id, "")
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return "<br>".join(plain_tip(line) for line in self._costs.get(entry.item_id, "").split("\n"))
+        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
+            lines = self.details(entry.item_id).split("\n")
+            plain = role == Qt.ItemDataRole.AccessibleDescriptionRole
+            return ". ".join(lines) if plain else "<br>".join(plain_tip(line) for line in lines)
         return None
 
     def entry(self, row: int) -> Entry:
@@ -61,6 +64,7 @@ class TranscriptModel(QAbstractListModel):
         self._entries = list({entry.item_id: visible_entry(entry) for entry in entries}.values())
         self._rows.clear()
         self._costs.clear()
+        self._latencies.clear()
         self._number(0)
         self.endResetModel()
 
@@ -85,6 +89,15 @@ class TranscriptModel(QAbstractListModel):
         """Say what an entry cost; it may come before the entry."""
         self._costs[item_id] = text
 
+    def set_latency(self, item_id: str, text: str) -> None:
+        """Say how long an answer took to begin; it may come before the entry."""
+        self._latencies[item_id] = text
+
+    def details(self, item_id: str) -> str:
+        """Return what an entry cost and how long it took to begin, in lines; empty: neither is known."""
+        known = (self._costs.get(item_id, ""), self._latencies.get(item_id, ""))
+        return "\n".join(text for text in known if text)
+
     def remove(self, item_id: str) -> None:
         """Take an entry out, if it is shown."""
         row = self._rows.get(item_id)
@@ -102,6 +115,7 @@ class TranscriptModel(QAbstractListModel):
         self._entries.clear()
         self._rows.clear()
         self._costs.clear()
+        self._latencies.clear()
         self.endResetModel()
 
     def _place_behind(self, after: str | None, otherwise: int) -> int:

@@ -38,6 +38,7 @@ from desktop_app.conversation.effects import (
     VoiceState,
 )
 from desktop_app.conversation.inputs import AsideKind
+from desktop_app.conversation.latency import Begun, Latency
 from desktop_app.conversation.past import Hit, PastConversation, PastEntry
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.protocol.events import RateLimit
@@ -442,6 +443,29 @@ def connection(window: MainWindow) -> None:
     window._link_button.click()
 
 
+def latency(window: MainWindow) -> None:
+    """How long the answers took to begin, over the conversation."""
+    for number in range(17):
+        spread = number * 37 % 11
+        begun = Begun.IN_WRITING if number == 6 else Begun.BY_VOICE if number > 9 else Begun.BY_KEY
+        commit = 0 if begun is Begun.IN_WRITING else 190 if begun is Begun.BY_KEY else 520
+        window.show_latency(
+            Latency(f"i{number}", begun, commit, 380 + 60 * spread, 40 + spread, with_tools=number == 12)
+        )
+    connection(window)
+
+
+def latency_row(window: MainWindow) -> None:
+    """What an answer cost and took, with the mouse on it."""
+    rows(window)
+    entry = window.transcript.entry(6)
+    window.show_cost(entry.item_id, "0.12 ct")
+    window.show_latency(Latency(entry.item_id, Begun.BY_KEY, 181, 540, 44))
+    QApplication.processEvents()
+    row = window._view.visualRect(window.transcript.index(6))
+    window._view._enter_spot(QPointF(row.topLeft()) + QPointF(60, 40))
+
+
 def connection_lost(window: MainWindow) -> None:
     offline(window)
     window._link_button.click()
@@ -801,7 +825,7 @@ SCENES: tuple[Callable[[MainWindow], None], ...] = (
     aside_replies, asides, consent, consent_remote, hands_free, hands_free_heard, hands_free_muted,
     hands_free_unheard, hands_free_speaking, hands_free_manual, modes,
     settings, settings_turns, settings_model, settings_tools, settings_mcp, settings_endpoints, settings_search,
-    settings_nothing, connection, connection_lost, retrying, connection_retrying,
+    settings_nothing, connection, latency, latency_row, connection_lost, retrying, connection_retrying,
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
     history, history_empty, history_search, history_nothing, history_menu, history_rename, history_delete, past,
