@@ -131,6 +131,7 @@ def _run_window(options: Options, environment: Environment) -> int:
         return ALREADY_RUNNING
     application.setQuitOnLastWindowClosed(False)  # closing the window begins the end; the loop decides when it is
     window = MainWindow(theme, version=__version__)
+    window.hold_back()
     _paint(window)
     if not window.isVisible():  # closed already
         return 0

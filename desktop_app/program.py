@@ -261,9 +261,11 @@ class Program:
         self._speaker.prepare()
         self._microphone.prepare()
         self._devices.open()
+        self._window.pass_on()
 
     async def close(self) -> None:
         """Close everything, in order; what fails to close does not keep the rest open."""
+        self._window.hold_back()
         self._level_timer.stop()
         self._level_timer.deleteLater()
         self._wakefulness.close()
