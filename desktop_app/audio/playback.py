@@ -13,6 +13,9 @@ gets silence meanwhile; nothing is lost and silence is never counted.
 frame of its block will leave the DAC. A frame is heard when that time has passed: positions follow the
 device's own clock, so late starts and stalls move nothing. The ledger says which positions are whose.
 
+A **cue**, a short sound that tells a state, is laid over what plays and is nobody's audio: it is not counted,
+begins no part and holds none up. The **volume** is applied last, to both, and gradually, so that it never clicks.
+
 A device that is lost is replaced by another, maybe of another format: the audio is kept as it came, too, and is
 converted anew from a little before what was heard, so that the filter is warm and there is no click.
 
@@ -25,6 +28,8 @@ import math
 import threading
 from collections import deque
 from dataclasses import dataclass
+
+import numpy as np
 
 from desktop_app.audio.pcm import WIRE, Converter, Format
 from desktop_app.conversation.inputs import Heard, PlaybackFinished, PlaybackStarted
@@ -109,6 +114,12 @@ class PlaybackBuffer:
         self._stalled = False
         self._first_at: float | None = None
         """When the first of the audio that is held came."""
+        self._cue = b""
+        """What is left of the cue, in the device's format."""
+        self.volume = 1.0
+        """What samples are multiplied with."""
+        self._volume: float | None = None
+        """What it was at the end of the last block; None: nothing plays yet."""
         self.latest = b""
         """The block handed to the device last, for a level meter."""
 
@@ -140,6 +151,18 @@ class PlaybackBuffer:
             entry.complete = True
             return self._settle(now)
 
+    def cue(self, pcm: bytes) -> None:
+        """Lay a short sound of the wire's format over what plays; the one before it ends. Empty: just end that."""
+        converter = Converter(WIRE, self._device)
+        converted = converter.feed(pcm) + converter.finish()
+        with self._lock:
+            self._cue = converted
+
+    @property
+    def cueing(self) -> bool:
+        """Whether a cue was not handed to the device to its end."""
+        return bool(self._cue)
+
     def wait_s(self, now: float) -> float | None:
         """Return in how many seconds the audio at the head may sound; None: there is none to wait for."""
         with self._lock:
@@ -162,6 +185,7 @@ class PlaybackBuffer:
             self._advance(now)
             heard = tuple(self._heard_of(entry) for entry in self._parts.values())
             self._parts.clear()
+            self._cue = b""
             self._restart()
             return heard
 
@@ -183,6 +207,7 @@ class PlaybackBuffer:
             for entry in self._parts.values():
                 _reformat(entry, self._device, device)
             self._device = device
+            self._cue = b""
 
     def be_patient(self, patience: Patience) -> None:
         """Wait for audio in another way from now on."""
@@ -204,6 +229,7 @@ class PlaybackBuffer:
             filled = self._copy(out, now, begun)
             out[filled * frame_bytes :] = bytes(len(out) - filled * frame_bytes)
             self._written += len(out) // frame_bytes
+            self._finish_block(out)
             self.latest = bytes(out)
             return (*begun, *self._settle(now))
 
@@ -267,6 +293,19 @@ class PlaybackBuffer:
             at += frames
         return at
 
+    def _finish_block(self, out: memoryview) -> None:
+        """Lay the cue over a block, and let it be as loud as is wanted."""
+        before, self._volume = self._volume, self.volume
+        before = self.volume if before is None else before
+        if not self._cue and self.volume == before == 1.0:
+            return
+        samples = np.frombuffer(out, "<i2").astype(np.float32)
+        cue = np.frombuffer(self._cue[: len(out)], "<i2")
+        self._cue = self._cue[len(out) :]
+        samples[: cue.size] += cue
+        gain = np.linspace(before, self.volume, samples.size, dtype=np.float32)
+        out[:] = memoryview(np.clip(np.rint(samples * gain), -32768, 32767).astype("<i2").tobytes())
+
     def _hold(self, *, stalled: bool) -> None:
         self._holding = True
         self._stalled = stalled
@@ -319,6 +358,7 @@ class PlaybackBuffer:
         self._anchor = None
         self._passed = self._written
         self.latest = b""
+        self._volume = None
         self._hold(stalled=False)
 
 

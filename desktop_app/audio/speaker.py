@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from desktop_app.audio.choosing import Course, DeviceChoice
 from desktop_app.audio.devices import Devices, Direction
 from desktop_app.audio.handover import Handover
-from desktop_app.audio.pcm import level
+from desktop_app.audio.pcm import WIRE, level
 from desktop_app.audio.playback import Patience, PlaybackBuffer, Progress
 from desktop_app.audio.streams import Sound, Stream, sound_system
 from desktop_app.conversation.inputs import Heard, Input, PlaybackFinished, SpeakerFailed
@@ -143,6 +143,28 @@ class Speaker:
         self._leave_stale()
         return heard
 
+    def cue(self, pcm: bytes) -> None:
+        """Lay a short sound, PCM16 of the wire's format, over what plays. It is nobody's audio and is not counted.
+
+        It comes by the stream of the answers, so an echo canceller knows it as it knows them. Without a device, or
+        while one is looked for, it is left out: whatever it tells can be seen.
+        """
+        if self._searching:
+            return
+        self._buffer.cue(pcm)
+        if self._running:
+            return
+        try:
+            self._start()
+        except AudioDeviceError:
+            self._buffer.cue(b"")
+            return
+        self._later(WIRE.ms(len(pcm) // WIRE.frame_bytes) / 1000 + self._latency_s, self._rest)
+
+    def set_volume(self, share: float) -> None:
+        """Let everything be as loud as this share, 0 to 1, of what it is; evenly for the ear."""
+        self._buffer.volume = min(1.0, max(0.0, share)) ** 2
+
     def heard(self) -> tuple[Heard, ...]:
         """Return what has been heard so far of each unfinished part."""
         return self._buffer.heard(self._clock())
@@ -254,6 +276,9 @@ class Speaker:
 
     def _rest(self) -> None:
         """Stop the stream that plays nothing; it stays open for the next reply."""
+        if self._running and self._buffer.idle and self._buffer.cueing:
+            self._later(LINGER_S, self._rest)
+            return
         if self._running and self._buffer.idle and self._stream is not None:
             self._stream.abort()
             self._running = False

@@ -407,3 +407,78 @@ def test_the_default_format_is_the_wires() -> None:
     buffer.move_to(WIRE)
     buffer.add(A, pcm(200), 0)
     assert take(buffer, 0)[1] == pcm(20)
+
+
+# --- cues and volume --------------------------------------------------------------------------------
+
+
+def test_a_cue_is_laid_over_what_plays_and_counts_as_nobodys() -> None:
+    buffer = PlaybackBuffer()
+    buffer.add(PartId("item_a"), _steady(40, 1000), 0.0)
+    buffer.end(PartId("item_a"), 0.0)
+    buffer.cue(_steady(20, 200))
+    first, second = _block(buffer, 0.0), _block(buffer, 0.02)
+    assert (first == 1200).all()
+    assert (second == 1000).all()
+    assert not buffer.cueing
+    assert buffer.heard(0.02) == (Heard(PartId("item_a"), 20),)
+
+
+def test_a_cue_alone_begins_no_part_and_is_heard_whole() -> None:
+    buffer = PlaybackBuffer(Format(48_000, 2))
+    buffer.cue(_steady(30, 500))
+    out = bytearray(48 * 20 * 4)
+    assert buffer.fill(memoryview(out), 0.0, 0.04) == ()
+    assert buffer.idle
+    assert np.frombuffer(bytes(out), "<i2")[200:].max() >= 490
+    assert buffer.cueing
+    buffer.fill(memoryview(out), 0.02, 0.06)
+    assert not buffer.cueing
+
+
+def test_a_cue_holds_up_no_answer() -> None:
+    with_cue, without = PlaybackBuffer(), PlaybackBuffer()
+    with_cue.cue(_steady(100, 1))
+    for buffer in (with_cue, without):
+        buffer.add(PartId("item_a"), _steady(20, 1000), 0.0)
+        assert buffer.wait_s(0.0) == pytest.approx(0.04)
+    assert with_cue.fill(memoryview(bytearray(960)), 0.04, 0.08) == without.fill(
+        memoryview(bytearray(960)), 0.04, 0.08
+    )
+
+
+def test_silence_is_the_end_of_a_cue_too() -> None:
+    buffer = PlaybackBuffer()
+    buffer.cue(_steady(100, 500))
+    buffer.clear(0.0)
+    assert (_block(buffer, 0.0) == 0).all()
+
+
+def test_the_volume_changes_gradually_and_what_was_heard_stays_true() -> None:
+    buffer = PlaybackBuffer()
+    buffer.add(PartId("item_a"), _steady(60, 10_000), 0.0)
+    buffer.end(PartId("item_a"), 0.0)
+    assert (_block(buffer, 0.0) == 10_000).all()
+    buffer.volume = 0.25
+    change = _block(buffer, 0.02)
+    assert abs(np.diff(change.astype(int))).max() < 40, "no step that could be heard"
+    assert (_block(buffer, 0.04) == 2_500).all()
+    assert buffer.heard(0.06) == (Heard(PartId("item_a"), 60),)
+
+
+def test_what_is_too_loud_together_is_cut_and_does_not_wrap() -> None:
+    buffer = PlaybackBuffer()
+    buffer.add(PartId("item_a"), _steady(20, 32_000), 0.0)
+    buffer.end(PartId("item_a"), 0.0)
+    buffer.cue(_steady(20, 5_000))
+    assert (_block(buffer, 0.0) == 32_767).all()
+
+
+def _steady(ms: int, value: int) -> bytes:
+    return np.full(ms * 24, value, "<i2").tobytes()
+
+
+def _block(buffer: PlaybackBuffer, now: float) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    out = bytearray(960)
+    buffer.fill(memoryview(out), now, now)
+    return np.frombuffer(bytes(out), "<i2")

@@ -487,3 +487,57 @@ async def test_a_device_chosen_by_name_is_the_one_that_sounds(sound: VirtualSoun
     finally:
         sound.remove("second_speaker")
         wait_until(lambda: "second_speaker" not in sound.pactl("list", "short", "sinks"), "the sink is gone")
+
+
+# --- cues -----------------------------------------------------------------------------------------
+
+
+async def test_a_cue_sounds_by_itself_and_lets_the_device_rest(stage: Stage) -> None:
+    stage.speaker.cue(pcm(40, 300))
+    assert stage.sound.stream.running
+    stage.sound.stream.run(3)
+    assert bytes(stage.sound.stream.played).startswith(pcm(40, 300))
+    await until(lambda: not stage.sound.stream.running)
+    assert not stage.posted, "it is nobody's audio"
+
+
+async def test_the_device_does_not_rest_before_a_cue_was_taken(stage: Stage) -> None:
+    stage.speaker.cue(pcm(20, 300))
+    stage.speaker._rest()
+    assert stage.sound.stream.running
+    stage.sound.stream.run(2)
+    await until(lambda: not stage.sound.stream.running)
+
+
+async def test_a_cue_over_an_answer_changes_nothing_about_what_was_heard(stage: Stage) -> None:
+    stage.speaker.play(A, pcm(300, 1000))
+    stage.speaker.end(A)
+    stage.sound.stream.run(2)
+    stage.speaker.cue(pcm(20, 300))
+    stage.sound.stream.run(2)
+    assert max(np.frombuffer(bytes(stage.sound.stream.played), "<i2")) == 1300
+    stage.sound.clock.now += 1.0
+    assert stage.speaker.stop() == (Heard(A, 80),)
+
+
+async def test_an_answer_that_comes_while_a_cue_sounds_is_played_by_the_same_stream(stage: Stage) -> None:
+    stage.speaker.cue(pcm(40, 300))
+    stage.speaker.play(A, pcm(300, 1000))
+    stage.speaker.end(A)
+    stage.sound.stream.run(20)
+    await until(lambda: PlaybackFinished(A) in stage.posted)
+    assert len(stage.sound.streams) == 1
+
+
+async def test_without_a_loudspeaker_a_cue_is_left_out(stage: Stage) -> None:
+    stage.sound.missing = True
+    stage.speaker.cue(pcm(40, 300))
+    assert not stage.posted
+    assert not stage.sound.streams
+
+
+async def test_half_the_volume_is_a_quarter_of_the_samples(stage: Stage) -> None:
+    stage.speaker.set_volume(0.5)
+    stage.speaker.play(A, pcm(300, 8000))
+    stage.sound.stream.run(3)
+    assert set(np.frombuffer(bytes(stage.sound.stream.played), "<i2")) == {2000}
