@@ -453,6 +453,7 @@ class Composer(QWidget):
     def _list_screens(self) -> None:
         """Offer every screen by itself where there are several."""
         for action in self._screen_actions:
+            self._menu.removeAction(action)  # at once: while the menu is open, nothing is deleted later
             action.deleteLater()
         found = screens()
         self._screen_actions = []

@@ -104,6 +104,13 @@ def test_pasted_markup_is_plain_text(composer: Composer) -> None:
     assert composer.text == "<b>bold</b>"
 
 
+def test_the_menu_offers_each_screen_once_however_often_it_opens(composer: Composer) -> None:
+    for _ in range(2):
+        composer._menu.aboutToShow.emit()  # and nothing is deleted before it is closed
+        offered = [a.text() for a in composer._menu.actions() if "the screen" in a.text()]
+        assert offered == ["Screenshot of the screen"]
+
+
 def test_what_was_typed_elsewhere_goes_on_here(composer: Composer) -> None:
     QTest.keyClicks(composer.line, "a")
     composer.type_on("b")
