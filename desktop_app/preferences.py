@@ -278,6 +278,8 @@ class Preferences:
             on=spec.name not in self.settings.tools.off,
             asks=self._workshop.toolbox.needs_consent(spec.name),
             trusted=spec.fingerprint in trusted or spec.name in trusted,
+            # Only our own: a title that somebody else chose could be that of one of ours.
+            title="" if spec.source else spec.title,
         )
 
     def _switch_file(self, name: str, digest: str, on: bool) -> None:

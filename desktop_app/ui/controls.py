@@ -22,6 +22,8 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSlider,
+    QStyle,
+    QStyleOptionFrame,
     QVBoxLayout,
     QWidget,
 )
@@ -34,6 +36,8 @@ SLIDER_MOST = 5_000
 """Wider ranges than this have no slider: nobody could hit a value."""
 TYPED_MS = 2_000
 """After this long without a key a long text is taken as it is."""
+_LINE_MARGIN = 2
+"""What a line of Qt's leaves free beside its text, in its own pixels."""
 
 
 class Switch(QCheckBox):
@@ -115,6 +119,28 @@ class ChoiceBox(QComboBox):
         painter.end()
 
 
+class ElidedLine(QLineEdit):
+    """A line that ends in «…» where its text does not fit, unless it is being edited."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the line, or only how its text begins."""
+        room = self._room()
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, int(room.width()))
+        if self.hasFocus() or shown == self.text():
+            super().paintEvent(event)
+            return
+        painter = QPainter(self)
+        painter.setPen(self.palette().text().color())
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        painter.end()
+
+    def _room(self) -> QRectF:
+        option = QStyleOptionFrame()
+        self.initStyleOption(option)
+        inside = self.style().subElementRect(QStyle.SubElement.SE_LineEditContents, option, self)
+        return QRectF(inside.marginsRemoved(self.textMargins())).adjusted(_LINE_MARGIN, 0, -_LINE_MARGIN, 0)
+
+
 class Control(QWidget):
     """Shows one value and lets the user set another."""
 
@@ -165,6 +191,7 @@ class ChoiceControl(Control):
         self._box.setEditable(typed)
         self._box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         if typed:
+            self._box.setLineEdit(ElidedLine())
             completer = self._box.completer()
             if completer is not None:
                 completer.setCompletionMode(completer.CompletionMode.PopupCompletion)
@@ -336,6 +363,7 @@ class FolderControl(LineControl):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme)
+        self.line.setPlaceholderText("Parley's own folder")
         self._choose = QPushButton("Choose…")
         self._choose.setProperty("kind", "plain")
         self._choose.setAutoDefault(False)

@@ -52,7 +52,7 @@ def note_of(entry: Entry) -> str:
 def spoken_row(entry: Entry) -> str:
     """Return one element's worth of words for a screen reader: speaker, text, state, what Enter does."""
     if entry.tool is not None:
-        name = f"{SPEAKERS[entry.role]} {entry.tool.name}"
+        name = f"{SPEAKERS[entry.role]} {tool_name(entry.tool)}"
         arguments = tool_arguments(entry.tool).replace("\n", ", ")
         result = f"Result: {entry.tool.output[:MOST_LINE_CHARS]}" if entry.tool.output else ""
         words = _join(f"{name}: {arguments}" if arguments else name, tool_state(entry.tool), result)
@@ -74,6 +74,12 @@ def copied_row(entry: Entry) -> str:
 
 
 # --- tools --------------------------------------------------------------------------------------
+
+
+def tool_name(tool: ToolUse) -> str:
+    """Return its name to be read: «Set timer» for `set_timer`."""
+    words = tool.name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:] if words else tool.name
 
 
 def tool_state(tool: ToolUse) -> str:

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QTextCharFormat
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from desktop_app.conversation.effects import Entry, EntryStatus, Role, ToolUse
-from desktop_app.ui.entry_words import ACTION_WORDS, SPEAKERS, tool_state
+from desktop_app.ui.entry_words import ACTION_WORDS, SPEAKERS, tool_name, tool_state
 from desktop_app.ui.pictures import Thumbnails, draw_cropped
 from desktop_app.ui.row_shapes import RowShape, RowShapes, Spot, format_range
 from desktop_app.ui.theme import GRID, Text, Theme
@@ -181,7 +181,7 @@ class EntryDelegate(QStyledItemDelegate):
         left = head.left() + pad + side + px(2 * GRID)
         room = right - left - px(2 * GRID)
         for text, strong, ink in (
-            (tool.name, True, palette.text),
+            (tool_name(tool), True, palette.text),
             (tool.server and f"on {tool.server}", False, palette.muted),
         ):
             font = self._theme.font(Text.LABEL, strong=strong)

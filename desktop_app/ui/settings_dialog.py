@@ -87,7 +87,7 @@ class SettingsDialog(QDialog):
         self._presets = PresetsButton(theme)
         self._tools, self._files = ToolsPane(theme), FilesPane(theme)
         self._mcp, self._endpoints = McpPane(theme), EndpointsPane(theme)
-        self._spent = label_of("", muted=True)
+        self._spent = label_of("Nothing in this conversation yet.", muted=True)
         self._price_date = label_of("", scale="caption", muted=True)
         self._build()
         self._lay_out()

@@ -19,6 +19,8 @@ class ToolLine:
     trusted: bool = False
     switchable: bool = True
     """Whether it can be switched off by itself."""
+    title: str = ""
+    """What the user calls it; empty: its name."""
 
 
 @dataclass(frozen=True, slots=True)

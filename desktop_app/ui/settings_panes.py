@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -200,10 +201,11 @@ class ToolsPane(_ListPane):
 
     def _line(self, line: ToolLine) -> QWidget:
         frame, column = self._box()
-        name = label_of(line.name, strong=True)
+        called = line.title or line.name
+        name = label_of(called, strong=True)
         switch = Switch(self._theme)
         switch.setChecked(line.on)
-        switch.setAccessibleName(f"Allow {line.name}")
+        switch.setAccessibleName(f"Allow {called}")
         switch.clicked.connect(lambda on, name=line.name: self.switched.emit(name, bool(on)))
         head = QHBoxLayout()
         head.addWidget(name, 1)
@@ -218,7 +220,7 @@ class ToolsPane(_ListPane):
             trust = QCheckBox("Need not ask")
             trust.setChecked(line.trusted)
             trust.setEnabled(line.on)
-            trust.setAccessibleName(f"{line.name} need not ask")
+            trust.setAccessibleName(f"{called} need not ask")
             trust.clicked.connect(lambda on, name=line.name: self.trusted.emit(name, bool(on)))
             column.addWidget(trust)
         return frame
@@ -520,4 +522,5 @@ class _EndpointForm(QFrame):
 def _first_sentence(text: str) -> str:
     """Return the first sentence of what a tool says of itself to the model."""
     line = text.strip().splitlines()[0] if text.strip() else ""
+    line = re.split(r"(?<=[.!?])\s+(?=[A-Z])", line, maxsplit=1)[0]
     return f"{line[:157]}…" if len(line) > 160 else line

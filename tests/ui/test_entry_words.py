@@ -76,7 +76,7 @@ def test_a_call_is_copied_whole() -> None:
 
 def test_a_screen_reader_hears_call_picture_and_what_enter_does() -> None:
     call = Entry("t", Role.TOOL, status=DONE, tool=use('{"zone": "UTC"}', output="noon", seconds=1.0))
-    assert spoken_row(call) == "Tool get_time: zone: UTC · 1.0 s · Result: noon"
+    assert spoken_row(call) == "Tool Get time: zone: UTC · 1.0 s · Result: noon"
     photo = Entry("u", Role.USER, "See", DONE, images=("data:a", "data:b"))
     assert spoken_row(photo) == "You: See · 2 pictures"
     cut = Entry("a", Role.ASSISTANT, "One", EntryStatus.INCOMPLETE, action=EntryAction.CONTINUE)

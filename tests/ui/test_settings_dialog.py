@@ -27,7 +27,7 @@ from pytestqt.qtbot import QtBot
 from desktop_app.conversation.effects import VoiceState
 from desktop_app.settings import MCP, SECTIONS, Settings, Shown, declared_settings, values_of
 from desktop_app.ui import controls as controls_module
-from desktop_app.ui.controls import Switch
+from desktop_app.ui.controls import ElidedLine, Switch
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.settings_dialog import SettingsDialog
 from desktop_app.ui.settings_lists import ServerLine, ToolFileLine, ToolLine
@@ -101,6 +101,30 @@ def test_everything_that_can_be_used_has_a_name(dialog: SettingsDialog) -> None:
     assert len(usable) > 40
     for child in usable:
         assert QAccessible.queryAccessibleInterface(child).text(QAccessible.Text.Name), child
+
+
+def test_a_tool_is_called_by_its_title_and_its_first_sentence_told(dialog: SettingsDialog) -> None:
+    told = "Work it out. Operators: + - * / e.g. 1.5 * 2."
+    dialog.show_tools([ToolLine("calculate", told, title="Calculator"), ToolLine("files_read", "Reads 3.5 lines")])
+    shown = words(dialog._tools).splitlines()
+    assert {"Calculator", "Work it out.", "files_read", "Reads 3.5 lines"} <= set(shown)
+    assert "calculate" not in shown
+    assert button(dialog._tools, "Allow Calculator")
+
+
+def test_what_does_not_fit_a_choice_ends_in_dots(qtbot: QtBot) -> None:
+    pictures = []
+    for kind in (ElidedLine, QLineEdit):
+        line = kind("The system's default (Built-in Audio Analog Stereo)")
+        qtbot.addWidget(line)
+        line.setFrame(False)
+        line.setCursorPosition(0)
+        for width in (150, 900):
+            line.resize(width, 30)
+            pictures.append(line.grab().toImage())
+    narrow, wide, cut, whole = pictures
+    assert narrow != cut
+    assert wide == whole
 
 
 def test_text_is_plain(dialog: SettingsDialog) -> None:
