@@ -23,7 +23,10 @@ class TranscriptModel(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self._entries: list[Entry] = []
-        self._rows: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+        """The row of each item, counted from the first that there ever was: the oldest leave from the front."""
+        self._left = 0
+        """How many left from the front."""
         self._costs: dict[str, str] = {}
         self._latencies: dict[str, str] = {}
 
@@ -56,13 +59,15 @@ class TranscriptModel(QAbstractListModel):
 
     def row_of(self, item_id: str) -> int | None:
         """Return the row of an item, if it is shown."""
-        return self._rows.get(item_id)
+        number = self._numbers.get(item_id)
+        return None if number is None else number - self._left
 
     def fill(self, entries: Sequence[Entry]) -> None:
         """Show these and no others; of one item, what comes last."""
         self.beginResetModel()
         self._entries = list({entry.item_id: visible_entry(entry) for entry in entries}.values())
-        self._rows.clear()
+        self._numbers.clear()
+        self._left = 0
         self._costs.clear()
         self._latencies.clear()
         self._number(0)
@@ -71,12 +76,12 @@ class TranscriptModel(QAbstractListModel):
     def upsert(self, entry: Entry, after: str | None) -> None:
         """Insert or replace an entry behind the item `after`; None: first, unknown: where it is, or last."""
         entry = visible_entry(entry)
-        row = self._rows.get(entry.item_id)
+        row = self.row_of(entry.item_id)
         if row is None:
             self._insert(self._place_behind(after, len(self._entries)), entry)
             return
         self._move(row, self._place_behind(after, row))
-        row = self._rows[entry.item_id]
+        row = self._numbers[entry.item_id] - self._left
         if self._entries[row] != entry:
             self._entries[row] = entry
             self.dataChanged.emit(self.index(row), self.index(row))
@@ -100,20 +105,26 @@ class TranscriptModel(QAbstractListModel):
 
     def remove(self, item_id: str) -> None:
         """Take an entry out, if it is shown."""
-        row = self._rows.get(item_id)
+        row = self.row_of(item_id)
         if row is None:
             return
         self.beginRemoveRows(QModelIndex(), row, row)
         del self._entries[row]
-        del self._rows[item_id]
-        self._number(row)
+        del self._numbers[item_id]
+        self._costs.pop(item_id, None)
+        self._latencies.pop(item_id, None)
+        if row:
+            self._number(row)
+        else:
+            self._left += 1
         self.endRemoveRows()
 
     def clear(self) -> None:
         """Forget all entries."""
         self.beginResetModel()
         self._entries.clear()
-        self._rows.clear()
+        self._numbers.clear()
+        self._left = 0
         self._costs.clear()
         self._latencies.clear()
         self.endResetModel()
@@ -121,7 +132,7 @@ class TranscriptModel(QAbstractListModel):
     def _place_behind(self, after: str | None, otherwise: int) -> int:
         if after is None:
             return 0
-        row = self._rows.get(after)
+        row = self.row_of(after)
         return otherwise if row is None else row + 1
 
     def _insert(self, row: int, entry: Entry) -> None:
@@ -142,4 +153,4 @@ class TranscriptModel(QAbstractListModel):
 
     def _number(self, first: int) -> None:
         for row in range(first, len(self._entries)):
-            self._rows[self._entries[row].item_id] = row
+            self._numbers[self._entries[row].item_id] = row + self._left
