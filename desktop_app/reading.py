@@ -8,6 +8,7 @@ replayed by the core (`ConversationContinued`), and what is said from then on is
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -28,6 +29,8 @@ MOST_HITS = 200
 REFRESHED_EVERY_S = 0.4
 """At most: while an answer comes, the list is out of date with every piece of it."""
 ENDINGS = {ExportForm.MARKDOWN: ".md", ExportForm.JSON: ".json", ExportForm.FOLDER: ""}
+DEVICE = re.compile(r"(?i)con|prn|aux|nul|com\d|lpt\d")
+"""Names that are devices on Windows, whatever their ending."""
 NOTICE = "reading"
 """The key of the notices: one about the history at a time."""
 
@@ -200,6 +203,8 @@ class Reading:
             raise
         if number == self._history.current:
             self._renamed[number] = title
+            if not title.strip():  # the model's will do
+                del self._renamed[number]
             past = self._known.get(number)
             self._window.show_title(title, past.topic if past is not None else "")
 
@@ -277,8 +282,9 @@ class _Gone(ParleyError):
 
 def file_name(title: str) -> str:
     """Return a title as the name of a file, on any system."""
-    kept = "".join(" " if char in '<>:"/\\|?*' else char for char in title)
-    return " ".join(kept.split()).strip(" .")[:60].strip(" .") or "Conversation"
+    kept = "".join(char if char.isprintable() and char not in '<>:"/\\|?*' else " " for char in title)
+    name = " ".join(kept.split()).strip(" .")[:60].strip(" .") or "Conversation"
+    return f"Conversation {name}" if DEVICE.fullmatch(name.partition(".")[0].strip()) else name
 
 
 def free_name(path: Path) -> Path:

@@ -249,6 +249,11 @@ def test_the_users_title_stays_in_the_window(run_async: RunAsync, window: MainWi
         desk.reading.name_conversation("The model's", "Topic")
         assert "Mine" in window.windowTitle()
         assert ("title", "The model's", "Topic") in desk.history.did
+        window.history.rename_asked.emit(1, "")
+        await desk.until(lambda: "Mine" not in window.windowTitle(), "no title")
+        window.show_title("The model's", "Topic")
+        desk.reading.name_conversation("The model's", "Topic")
+        assert "The model's" in window.windowTitle(), "no title of the user's stands in its way"
         await desk.close()
 
     run_async(story())
@@ -278,6 +283,9 @@ def test_what_was_cut_off_is_offered_with_its_number(run_async: RunAsync, window
         ('a<b>:"c"|?*', "a b c"),
         (" . ", "Conversation"),
         ("x" * 99, "x" * 60),
+        ("a\0b\x1b\n\u202ec\ud800", "a b c"),
+        ("nul", "Conversation nul"),
+        ("Aux.iliary", "Conversation Aux.iliary"),
         ("الوقت", "الوقت"),
     ],
 )
