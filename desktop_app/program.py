@@ -288,8 +288,26 @@ class Program:
     def _can_name_conversations(self) -> bool:
         """Whether the endpoint can answer beside the conversation, and find a title."""
         if self._choice.local:
-            return bool(self._preferences.settings.local.chat_url)  # the small models cannot
+            return self._has_larger_model()
         return self._choice.dialect is Dialect.GA
+
+    def _has_larger_model(self) -> bool:
+        """Whether more than the small models answers: a service, or a chat server for the offline assistant."""
+        if not self._choice.local:
+            return True
+        return bool(self._preferences.settings.local.chat_url or self._environment.get("PARLEY_CHAT_URL"))
+
+    def _ask_beside(self, kind: inputs.AsideKind) -> None:
+        """Ask for what only a larger model can find in the conversation, or say that there is none."""
+        if not self._has_larger_model():
+            text = "This takes a larger model than the offline assistant has."
+            hint = "Choose a chat server or another service in «Settings», «Endpoints»."
+            self._window.show_notice(Notice(text, hint, key="aside"))
+        elif not self._window.transcript.rowCount():
+            hint = "Ask again when there is a conversation."
+            self._window.show_notice(Notice("Nothing was said yet.", hint, key="aside"))
+        else:
+            self._handle(inputs.AsideAsked(kind))
 
     async def _endpoint(self) -> Endpoint:
         local = self._local
@@ -325,8 +343,8 @@ class Program:
         join(window.resend_asked, lambda item, text: handle(inputs.ResendAsked(item, text)))
         join(window.settings.key_entered, self._key_entered)
         join(window.consent_given, self._consent_given)
-        join(window.summary_asked, lambda: handle(inputs.AsideAsked(inputs.AsideKind.SUMMARY)))
-        join(window.replies_asked, lambda: handle(inputs.AsideAsked(inputs.AsideKind.REPLIES)))
+        join(window.summary_asked, lambda: self._ask_beside(inputs.AsideKind.SUMMARY))
+        join(window.replies_asked, lambda: self._ask_beside(inputs.AsideKind.REPLIES))
         join(window.mode_chosen, lambda mode: self._preferences.set("turns.mode", mode))
         join(window.muted_chosen, lambda muted: handle(inputs.Muted(muted)))
         join(window.session_shown, self._preferences.session_shown)

@@ -501,6 +501,9 @@ def test_summaries_and_replies_stand_beside_the_conversation(run_async: RunAsync
 
     async def story() -> None:
         async with talking(tmp_path, "Four.", beside=beside) as (user, server):
+            user.window.summary_asked.emit()
+            await user.until_told("Nothing was said yet.")
+            assert not user.cards(AsideKind.SUMMARY)
             await ask(user, "Two squared?", "Four.")
             user.window.summary_asked.emit()
             user.window.replies_asked.emit()
