@@ -37,6 +37,7 @@ from desktop_app.conversation.conversation import Conversation
 from desktop_app.conversation.effects import CountUsage, Effect, Entry, EntryAction
 from desktop_app.conversation.latency import Stopwatch
 from desktop_app.credentials import Credentials, ForThisRun, Variables
+from desktop_app.cues import Cue, Cues
 from desktop_app.devices import SoundDevices
 from desktop_app.endpoints import Choice, Endpoint, Kind
 from desktop_app.errors import Notice, NoticeAction, ParleyError, Severity, ToolError
@@ -232,6 +233,7 @@ class Program:
             call_later=asyncio.get_running_loop().call_later,
         )
         self._stopwatch = Stopwatch(time.monotonic, window.show_latency)
+        self._cues = Cues(self._speaker.cue, self._is_wanted)
         self._keeps_sounds = False
         self._session.witness = self._witness
         self._keep_what_is_to_be_kept(settings)
@@ -248,6 +250,8 @@ class Program:
         self._join_signals()
         self._join(self._level_timer.timeout, lambda: self._window.set_level(self._microphone.level))
         self._level_timer.start()
+        start_task(self._cues.load(), name="state sounds")
+        self._speaker.set_volume(self._preferences.settings.audio.volume / 100)
         self._wakefulness.open()
         self._books.open()
         self._history.open()
@@ -429,6 +433,8 @@ class Program:
                 self._devices.choose(name, self._preferences.settings.audio.input_device)
             case "audio.output_device":
                 self._devices.choose(name, self._preferences.settings.audio.output_device)
+            case "audio.volume":
+                self._speaker.set_volume(self._preferences.settings.audio.volume / 100)
             case "history.keep" | "history.audio":
                 self._keep_what_is_to_be_kept(self._preferences.settings)
             case "local.chat_url" | "local.chat_model":
@@ -451,8 +457,21 @@ class Program:
     def _witness(self, event: inputs.Input | Effect) -> None:
         """Let everybody see what happens who takes no part in it."""
         self._stopwatch.witness(event)
+        self._cues.witness(event)
         if self._keeps_sounds:
             self._sounds.witness(event)
+
+    def _is_wanted(self, cue: Cue) -> bool:
+        audio = self._preferences.settings.audio
+        match cue:
+            case Cue.LISTENING:
+                return audio.cue_listening
+            case Cue.SENT:
+                return audio.cue_sent
+            case Cue.ERROR:
+                return audio.cue_error
+            case Cue.MUTED | Cue.UNMUTED:
+                return audio.cue_muted
 
     def _history_changed(self) -> None:
         self._reading.changed()

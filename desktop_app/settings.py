@@ -143,7 +143,38 @@ class AudioSettings:
         section=SOUND,
         label="Keep the microphone open between talks",
         help="The first word needs no warm-up, but the microphone's light stays on.",
-        applies=Applies.NEXT_START,
+    )
+    volume: int = declare(
+        100,
+        section=SOUND,
+        label="Volume of the answers",
+        help="Of the system's own volume. Also in the menu, and by Alt and the arrow keys.",
+        least=0,
+        most=100,
+        step=5,
+        unit="%",
+    )
+    cue_listening: bool = declare(
+        False,
+        section=SOUND,
+        label="Sound: it listens",
+        help="When the microphone is open, with the first real sample: for devices that take their time.",
+    )
+    cue_sent: bool = declare(
+        False,
+        section=SOUND,
+        label="Sound: what you said is sent",
+    )
+    cue_error: bool = declare(
+        True,
+        section=SOUND,
+        label="Sound: something went wrong",
+    )
+    cue_muted: bool = declare(
+        True,
+        section=SOUND,
+        label="Sound: muted, or no longer",
+        help="Hands-free; also when you speak while you are muted.",
     )
     noise_reduction: str = declare(
         "near_field",
