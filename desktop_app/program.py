@@ -433,6 +433,8 @@ class Program:
                 self._devices.choose(name, self._preferences.settings.audio.input_device)
             case "audio.output_device":
                 self._devices.choose(name, self._preferences.settings.audio.output_device)
+            case "audio.keep_microphone_warm":
+                self._microphone.keep_warm(self._preferences.settings.audio.keep_microphone_warm)
             case "audio.volume":
                 self._speaker.set_volume(self._preferences.settings.audio.volume / 100)
             case "history.keep" | "history.audio":

@@ -182,6 +182,14 @@ class Microphone:
         self._talk = None
         self._close_device()
 
+    def keep_warm(self, warm: bool) -> None:
+        """Keep the device open between talks from now on, or no longer; a talk that goes on is not disturbed."""
+        self._warm = warm
+        if warm:
+            self.prepare()
+        elif self._talk is None:
+            self._close_device()
+
     def use(self, device: str | None) -> None:
         """Take another device, by its name; None: the system's default. A talk goes on with it."""
         if self._choice.want(device):

@@ -470,3 +470,47 @@ async def test_the_first_block_comes_soon_after_the_press(sound: VirtualSound) -
     speaking.terminate()
     assert posted[0] == MicStarted()
     assert waited < 0.2
+
+
+# --- warm by choice -------------------------------------------------------------------------------
+
+
+async def test_to_keep_it_warm_opens_it_at_once_and_the_next_talk_has_a_pre_roll(stage: Stage) -> None:
+    stage.microphone.keep_warm(True)
+    stage.hear(1, 2)
+    await until(lambda: len(stage.microphone._ring) == 2)
+    stage.microphone.open()
+    await stage.told(MicStarted(), *blocks(1, 2))
+
+
+async def test_to_keep_it_warm_no_longer_closes_it_at_once(warm: Stage) -> None:
+    assert not warm.sound.stream.closed
+    warm.microphone.keep_warm(False)
+    assert warm.sound.stream.closed
+
+
+async def test_a_talk_goes_on_whatever_is_chosen_and_ends_as_was_chosen_last(warm: Stage) -> None:
+    warm.microphone.open()
+    warm.microphone.keep_warm(False)
+    warm.hear(1)
+    await warm.told(MicStarted(), *blocks(1))
+    warm.microphone.close()
+    warm.hear(*range(2, 2 + TAIL_BLOCKS))
+    await until(lambda: warm.sound.stream.closed)
+    assert isinstance(warm.posted[-1], MicClosed)
+
+
+async def test_a_microphone_that_cannot_be_kept_warm_is_no_failure_before_a_talk(stage: Stage) -> None:
+    stage.sound.missing = True
+    stage.microphone.keep_warm(True)
+    assert not stage.posted
+
+
+async def test_a_headset_that_wakes_up_slowly_listens_when_it_does(stage: Stage) -> None:
+    """Bluetooth: zeros for 400 ms, then the voice; what is held back comes behind «started», in order."""
+    stage.microphone.open()
+    stage.hear(*[0] * 20)
+    await until(lambda: stage.microphone._zeros_ms == 400)
+    assert not stage.posted, "nobody may believe to be heard"
+    stage.hear(7)
+    await stage.told(MicStarted(), *blocks(*[0] * 20, 7))
