@@ -63,6 +63,10 @@ class EntryAction(Enum):
     RETRY = "retry"
 
 
+DECLINED = '{"error": "declined by user"}'
+"""The output of a call that the user did not allow."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolUse:
     """A call of a tool, as the transcript shows it."""

@@ -23,6 +23,7 @@ from msgspec import UNSET
 
 from desktop_app.conversation import limits
 from desktop_app.conversation.effects import (
+    DECLINED,
     AskConsent,
     CancelTool,
     Consent,
@@ -49,7 +50,6 @@ ANSWERED_WITHIN_MS = 120_000
 """Every tool has a shorter limit of its own; this is for one that does not keep it."""
 SILENT_TOOL = "wait_for_user"
 """A tool that lets the model stay silent: its output is not answered."""
-_DECLINED = '{"error": "declined by user"}'
 _TIMEOUT = '{"error": "timeout"}'
 _TOO_MUCH = '{"error": "too many calls, or too long ones: answer without tools"}'
 
@@ -259,7 +259,7 @@ class ToolCalls:
         if call is None or not call.waiting:
             return
         if not answer.allowed:
-            self.finished(ToolFinished(answer.call_id, _DECLINED, failed=True))
+            self.finished(ToolFinished(answer.call_id, DECLINED, failed=True))
             return
         self._run(answer.call_id)
         if answer.always and call.item.name:

@@ -8,7 +8,7 @@ not allow anything.
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontMetrics
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QPlainTextEdit, QPushButton
 
 from desktop_app.conversation.effects import Consent, ToolUse
@@ -21,11 +21,24 @@ from desktop_app.ui.theme import GRID, Text, Theme
 DEAF_MS = 400
 """How long the buttons take no click."""
 MOST_LINES = 5
+"""More of them scroll."""
 MOST_NAME_CHARS = 40
-LINE_CHARS = 72
-"""About what a line takes; more of them scroll."""
-
 MOST_CHARS = 20_000
+
+
+class _Quote(QPlainTextEdit):
+    """A text to be read before one says yes: as high as its lines are at this width, up to a limit."""
+
+    def __init__(self, text: str, theme: Theme) -> None:
+        super().__init__(text)
+        self._theme = theme
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Break the lines, and be as high as they are."""
+        super().resizeEvent(event)
+        lines = min(MOST_LINES, max(1, int(self.document().size().height())))  # this layout counts in lines
+        margins = 2 * self._theme.px(1.5 * GRID) + self._theme.px(GRID)
+        self.setFixedHeight(lines * QFontMetrics(self.font()).lineSpacing() + margins)
 
 
 class ConsentCard(Card):
@@ -80,7 +93,7 @@ class ConsentCard(Card):
         text = self._details if consent.question else tool_arguments(use)
         if len(text) > MOST_CHARS:
             text = f"{text[:MOST_CHARS]}… ({len(text):,} characters in all)"
-        shown = QPlainTextEdit(unmistakable(text))
+        shown = _Quote(unmistakable(text), self._theme)
         shown.setReadOnly(True)
         shown.setTabChangesFocus(True)
         shown.setProperty("kind", "quote")
@@ -89,13 +102,6 @@ class ConsentCard(Card):
         shown.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         shown.document().setDocumentMargin(self._theme.px(1.5 * GRID))
         shown.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        lines = min(MOST_LINES, sum(1 + len(line) // LINE_CHARS for line in text.split("\n")))
-        height = (
-            lines * QFontMetrics(self._theme.font(Text.LABEL)).lineSpacing()
-            + 2 * self._theme.px(1.5 * GRID)
-            + self._theme.px(GRID)
-        )
-        shown.setFixedHeight(height)
         self.words.addSpacing(self._theme.px(GRID))
         self.words.addWidget(shown)
         shown.setVisible(bool(text))  # only now: without a parent it would be a window of its own

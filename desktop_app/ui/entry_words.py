@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Role, ToolUse
+from desktop_app.conversation.effects import DECLINED, Entry, EntryAction, EntryStatus, Role, ToolUse
 
 SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.TOOL: "Tool", Role.SYSTEM: "Note"}
 ACTION_WORDS = {
@@ -89,9 +89,16 @@ def tool_state(tool: ToolUse) -> str:
         took = f"{tool.seconds:.1f} s" if tool.seconds >= QUICK_S else f"< {QUICK_S} s"
     if tool.waiting:
         return "waiting for your yes"
+    if tool.output == DECLINED:
+        return "not allowed"
     if tool.failed:
         return _join("failed", took)
     return took or ("done" if tool.output else "running…")
+
+
+def has_gone_wrong(tool: ToolUse) -> bool:
+    """Whether a call failed by itself; a no of the user's is nothing to warn of."""
+    return tool.failed and tool.output != DECLINED
 
 
 def tool_arguments(tool: ToolUse) -> str:

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QTextCharFormat
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from desktop_app.conversation.effects import Entry, EntryStatus, Role, ToolUse
-from desktop_app.ui.entry_words import ACTION_WORDS, SPEAKERS, tool_name, tool_state
+from desktop_app.ui.entry_words import ACTION_WORDS, SPEAKERS, has_gone_wrong, tool_name, tool_state
 from desktop_app.ui.pictures import Thumbnails, draw_cropped
 from desktop_app.ui.row_shapes import RowShape, RowShapes, Spot, format_range
 from desktop_app.ui.theme import GRID, Text, Theme
@@ -128,7 +128,7 @@ class EntryDelegate(QStyledItemDelegate):
             painter.setBrush(QColor(palette.accent_tint))
             painter.drawRoundedRect(shape.bubble, px(4 * GRID), px(4 * GRID))
         if shape.card is not None:
-            failed = shape.entry.tool is not None and shape.entry.tool.failed
+            failed = shape.entry.tool is not None and has_gone_wrong(shape.entry.tool)
             painter.setPen(QPen(QColor(palette.error if failed else palette.line), px(1)))
             painter.setBrush(QColor(palette.hover if look.hot is Spot.TOOL else palette.surface))
             painter.drawRoundedRect(shape.card, radius, radius)
@@ -164,8 +164,9 @@ class EntryDelegate(QStyledItemDelegate):
         palette, px, head = self._theme.palette, self._theme.px, shape.head
         side, pad = px(4.5 * GRID), px(3 * GRID)
         middle = head.center().y()
-        icon = "triangle-alert" if tool.failed else "hourglass" if tool.waiting else "wrench"
-        colour = palette.error if tool.failed else palette.warning if tool.waiting else palette.accent
+        failed = has_gone_wrong(tool)
+        icon = "triangle-alert" if failed else "hourglass" if tool.waiting else "wrench"
+        colour = palette.error if failed else palette.warning if tool.waiting else palette.accent
         self._theme.draw_icon(painter, icon, QRectF(head.left() + pad, middle - side / 2, side, side), colour)
         right = head.right() - pad - side
         chevron = "chevron-down" if shape.opened else "chevron-right"
@@ -175,7 +176,7 @@ class EntryDelegate(QStyledItemDelegate):
         width = QFontMetricsF(small).horizontalAdvance(state)
         right -= width + px(2 * GRID)
         painter.setFont(small)
-        quiet = not (tool.failed or tool.waiting)
+        quiet = not (failed or tool.waiting)
         painter.setPen(QColor(palette.muted if quiet else colour))
         painter.drawText(QRectF(right, head.top(), width + 1, head.height()), Qt.AlignmentFlag.AlignVCenter, state)
         left = head.left() + pad + side + px(2 * GRID)

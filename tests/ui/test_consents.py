@@ -64,6 +64,19 @@ def test_it_says_who_would_do_what_and_shows_no_markup(window: MainWindow, qtbot
     assert {label.textFormat() for label in card.findChildren(QLabel)} == {Qt.TextFormat.PlainText}
 
 
+def test_no_line_of_what_is_asked_is_cut_in_a_narrow_window(window: MainWindow, qtbot: QtBot) -> None:
+    text = "Buy milk and bread and three more things, and do not forget the flowers."
+    window.ask_consent(Consent("c1", "create_note", "{}", question=f"Write this note?\n{text}"))
+    card = ready(window, qtbot)
+    quote = card.findChild(QPlainTextEdit)
+    assert isinstance(quote, QPlainTextEdit)
+    window.resize(360, 700)
+    qtbot.waitUntil(lambda: quote.document().size().height() > 1 and quote.verticalScrollBar().maximum() == 0)
+    narrow = quote.height()
+    window.resize(1100, 700)
+    qtbot.waitUntil(lambda: quote.height() < narrow)
+
+
 def test_a_tool_may_word_the_question_itself(window: MainWindow, qtbot: QtBot) -> None:
     question = "Open this page in your browser?\n\nhttps://example.com/<b>x</b>"
     window.ask_consent(Consent("c1", "open", '{"target": "…"}', question=question, source="your file a.py"))
@@ -142,7 +155,7 @@ def test_it_has_keys_of_its_own_and_the_tab_key_reaches_it(window: MainWindow, q
         QTest.keyClick(focused, Qt.Key.Key_Tab)
         focused = QApplication.focusWidget()
         seen.append(focused.text() if isinstance(focused, QPushButton) else type(focused).__name__)
-    assert seen == ["QPlainTextEdit", "&Allow", "Al&ways for this tool", "&Don't allow"]
+    assert seen == ["_Quote", "&Allow", "Al&ways for this tool", "&Don't allow"]
 
 
 @pytest.mark.parametrize("arguments", ["", "not json", '{"a": ' + "[" * 10_000, "x" * 3_000_000])

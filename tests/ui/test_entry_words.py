@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Role, ToolUse
+from desktop_app.conversation.effects import DECLINED, Entry, EntryAction, EntryStatus, Role, ToolUse
 from desktop_app.ui.entry_words import (
     MOST_OUTPUT_CHARS,
     copied_row,
+    has_gone_wrong,
     shown_text,
     spoken_row,
     tool_arguments,
@@ -50,10 +51,16 @@ def test_arguments_that_are_no_object_are_shown_as_they_are(arguments: str) -> N
         (use(output="x"), "done"),
         (use(output="x", failed=True, seconds=20.0), "failed · 20.0 s"),
         (use(failed=True), "failed"),
+        (use(output=DECLINED, failed=True, seconds=3.0), "not allowed"),
     ],
 )
 def test_the_state_of_a_call_is_said_in_words(call: ToolUse, state: str) -> None:
     assert tool_state(call) == state
+
+
+def test_a_no_is_no_failure() -> None:
+    assert has_gone_wrong(use(output="x", failed=True))
+    assert not has_gone_wrong(use(output=DECLINED, failed=True))
 
 
 def test_a_flat_result_is_told_like_arguments_and_a_deep_one_keeps_its_structure() -> None:

@@ -13,6 +13,7 @@ from desktop_app.local_server.engines import FunctionCall
 
 _DONE = {"ok", "success", "succeeded", "done", "true", "set", "started", "created", "completed", "scheduled"}
 _VERDICT = ("ok", "success", "status", "result", "state", "done")
+_DECLINED = "declined by user"
 _LONGEST = 400
 _MOST_PAIRS = 5
 
@@ -25,6 +26,8 @@ def say_output(output: str, call: FunctionCall | None) -> str:
         value = output.strip()
     if isinstance(value, Mapping) and isinstance(error := value.get("error"), (str, Mapping)) and error:
         reason = error if isinstance(error, str) else str(error.get("message", "no reason was given"))
+        if reason == _DECLINED:
+            return "Okay, I won't."
         return f"That didn't work: {_shortened(_ended(reason))}"
     if isinstance(value, Mapping) and (said := _of_known_kind(value, call)):
         return said

@@ -22,6 +22,7 @@ TIMER = FunctionCall("set_timer", '{"minutes": 5}', "call_1")
         ("", "Okay, that's done."),
         ("null", "Okay, that's done."),
         ('{"status": "success", "id": "x1"}', "Okay, that's done."),
+        ('{"error": "declined by user"}', "Okay, I won't."),
         ('{"error": "no such city"}', "That didn't work: no such city."),
         ('{"error": {"message": "Too late!"}}', "That didn't work: Too late!"),
         ('{"temperature": 21.5, "condition": "sunny"}', "The temperature is 21.5 and the condition is sunny."),
