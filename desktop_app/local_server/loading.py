@@ -117,7 +117,8 @@ class Loader:
         except ImportError as error:
             _log.warning("%s: %s", slot.name, error)
             failure = ParleyError(
-                f"A part of the offline assistant is not installed: the {slot.name}.", "Install the program again."
+                f"A part of the offline assistant is not installed: the {slot.name}.",
+                "Install the package parley-offline, or the program again.",
             )
             self._give_up(slot, failure)
         except Exception:
@@ -137,9 +138,8 @@ class Loader:
         return speech
 
     async def _speech_to_text(self) -> SpeechToText:
-        folder = await self._fetched(SPEECH_WEIGHTS, self._engines.speech_to_text)
-        load = await asyncio.to_thread(_whisper_loader)
-        whisper = await load(folder)
+        load = await asyncio.to_thread(_whisper_loader)  # first: without the engine no model is fetched for it
+        whisper = await load(await self._fetched(SPEECH_WEIGHTS, self._engines.speech_to_text))
         self._closers.append(whisper.close)
         return whisper
 

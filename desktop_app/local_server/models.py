@@ -7,6 +7,8 @@ the places it can be had from. A set is fetched by `fetching.py`, from the first
     a wheel     a package of the Python index that carries the file, or parts of it
     an address  the file itself, at the hub its makers publish it on
 
+An installed program may bring sets along, in `resources/models/weights`: they are used where they are.
+
 The hash of 142 MB takes a while, so a file found right is noted in `verified.json` beside it with its size and
 date, and is read again only when one of them has changed.
 
@@ -129,9 +131,18 @@ class Weights:
     """
 
     def __init__(
-        self, folder: Path, *, source: Path | None = None, manifest: Sequence[WeightSet] | None = None
+        self,
+        folder: Path,
+        *,
+        source: Path | None = None,
+        manifest: Sequence[WeightSet] | None = None,
+        packed: Path | None = None,
     ) -> None:
-        """`source` is a folder to take weights from before any download; default `PARLEY_WEIGHTS_DIR`."""
+        """`source` is a folder to take weights from before any download; default `PARLEY_WEIGHTS_DIR`.
+
+        `packed` is where those lie that came with the program.
+        """
+        self._packed = packed or resource("models", "weights")
         named = os.environ.get(FOLDER_VARIABLE)
         self.folder = folder
         self._source = source or (Path(named).expanduser() if named else None)
@@ -150,6 +161,8 @@ class Weights:
 
     def state(self, name: str) -> State:
         """Tell whether a set is there and whole."""
+        if self._is_packed(name):
+            return State.READY
         states = {file_state(self.folder / name, file) for file in self.set_named(name).files}
         if states == {State.READY}:
             return State.READY
@@ -164,7 +177,7 @@ class Weights:
         title = self.set_named(name).title
         match self.state(name):
             case State.READY:
-                return self.folder / name
+                return self._place(name)
             case State.MISSING:
                 raise WeightsError(
                     f"The model for {title} is not there yet.", "It is downloaded at a start with a network."
@@ -180,6 +193,10 @@ class Weights:
 
     def verify(self, name: str) -> State:
         """Read every file of a set again, whatever was noted; a damaged one is no longer trusted."""
+        if self._is_packed(name):
+            files = self.set_named(name).files
+            whole = all(hash_of(self._packed / name / file.name) == file.sha256 for file in files)
+            return State.READY if whole else State.BROKEN
         (self.folder / name / _NOTES).unlink(missing_ok=True)
         return self.state(name)
 
@@ -218,7 +235,18 @@ class Weights:
                 report=progress or (lambda _: None),
                 cancelled=cancelled or threading.Event(),
             )
-        return self.folder / name
+        return self._place(name)
+
+    def _place(self, name: str) -> Path:
+        return (self._packed if self._is_packed(name) else self.folder) / name
+
+    def _is_packed(self, name: str) -> bool:
+        """Whether the set came with the program, by its sizes: its contents are the package tool's to keep."""
+        try:
+            sizes = [(self._packed / name / file.name).stat().st_size for file in self.set_named(name).files]
+        except OSError:
+            return False
+        return sizes == [file.size for file in self.set_named(name).files]
 
 
 # --- whole or not -------------------------------------------------------------------------------

@@ -563,3 +563,27 @@ def test_the_progress_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> No
     text = capsys.readouterr().err
     assert text.count("\n") == 1
     assert "[###############               ]  50% 50 MB of 100 MB" in text
+
+
+def test_what_came_with_the_program_is_used_where_it_is(tmp_path: Path) -> None:
+    wanted = WeightSet(
+        "tiny", "a test", "", "", "", (WeightFile("a.bin", 3, hashlib.sha256(b"abc").hexdigest(), ()),)
+    )
+    packed = tmp_path / "packed"
+    weights = Weights(tmp_path / "profile", manifest=[wanted], packed=packed)
+    assert weights.state("tiny") is State.MISSING
+
+    (packed / "tiny").mkdir(parents=True)
+    (packed / "tiny" / "a.bin").write_bytes(b"abc")
+
+    assert weights.state("tiny") is State.READY
+    assert weights.missing() == []
+    assert weights.file("tiny") == packed / "tiny" / "a.bin"
+    assert weights.fetch_now("tiny") == packed / "tiny"
+    assert weights.verify("tiny") is State.READY
+    assert not (tmp_path / "profile").exists(), "nothing was fetched or copied"
+
+    (packed / "tiny" / "a.bin").write_bytes(b"abd")
+    assert weights.verify("tiny") is State.BROKEN
+    (packed / "tiny" / "a.bin").write_bytes(b"ab")
+    assert weights.state("tiny") is State.MISSING, "half of it does not count"
