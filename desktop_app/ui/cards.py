@@ -228,11 +228,16 @@ class CardStack(QScrollArea):
         self._fit()
 
     def _show_newest(self) -> None:
-        """Bring the newest card into sight; of one that is higher than the room, its end: the buttons are there."""
-        if self._newest is not None:
-            bottom = self._newest.geometry().bottom()
+        """Bring a question, or else the newest card into sight.
+
+        Of one that is higher than the room, its end: the buttons are there.
+        """
+        waits = bool(self._cards) and self._cards[-1].rank == CONSENT_RANK
+        wanted = self._cards[-1] if waits else self._newest
+        if wanted is not None:
+            bottom = wanted.geometry().bottom()
             bar = self.verticalScrollBar()
-            if self._newest.geometry().top() < bar.value() or bottom > bar.value() + self.viewport().height():
+            if wanted.geometry().top() < bar.value() or bottom > bar.value() + self.viewport().height():
                 bar.setValue(max(0, bottom + 1 - self.viewport().height()))
 
     def _drop(self, card: Card) -> None:

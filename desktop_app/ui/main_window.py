@@ -206,8 +206,9 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(PRODUCT)
         self.setWindowIcon(QIcon(theme.mark(128)))
         self.setAcceptDrops(True)
-        self.setMinimumSize(theme.px(360), theme.px(480))
         room = self.screen().availableSize() - QSize(theme.px(12 * GRID), theme.px(16 * GRID))
+        # On a small screen whose pixels are doubled the talk button must be in sight, too.
+        self.setMinimumSize(QSize(theme.px(360), theme.px(480)).boundedTo(room))
         self.resize(QSize(theme.px(760), theme.px(760)).boundedTo(room))
 
         self.settings = SettingsDesk(self, theme)

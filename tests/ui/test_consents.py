@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from desktop_app.conversation.effects import Consent
+from desktop_app.errors import Notice
 from desktop_app.ui import consents as consents_module
 from desktop_app.ui.consents import ConsentCard
 from desktop_app.ui.main_window import MainWindow
@@ -75,6 +76,21 @@ def test_no_line_of_what_is_asked_is_cut_in_a_narrow_window(window: MainWindow, 
     narrow = quote.height()
     window.resize(1100, 700)
     qtbot.waitUntil(lambda: quote.height() < narrow)
+
+
+def test_a_notice_that_comes_later_does_not_push_the_answers_out_of_sight(window: MainWindow, qtbot: QtBot) -> None:
+    window.resize(360, 480)
+    window.ask_consent(NOTE)
+    card = ready(window, qtbot)
+    for number in range(4):
+        window.show_notice(
+            Notice(f"Something else happened, for the {number}. time.", "Look at it.", key=str(number))
+        )
+    bar = window.findChild(NoticesBar)
+    assert isinstance(bar, NoticesBar)
+    scroll = bar.verticalScrollBar()
+    qtbot.waitUntil(lambda: len(bar.cards) > 1 and 0 < scroll.maximum() == scroll.value())
+    assert bar.cards[-1] is card
 
 
 def test_a_tool_may_word_the_question_itself(window: MainWindow, qtbot: QtBot) -> None:
