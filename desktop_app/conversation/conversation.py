@@ -192,6 +192,8 @@ class Conversation:
         self._digest_asked = False
         self._told: set[str] = set()
         """The items this session was given of the one before."""
+        self._retold: Recent[None] = Recent(limits.MAX_REMEMBERED)
+        """Items that are deleted only to be told again: their rows stay."""
         self._owed: ResponseParams | None = None
         """An answer of which nothing had come when its session ended: it is asked for again."""
         self._copies: Recent[str] = Recent(limits.MAX_QUEUED)
@@ -819,6 +821,7 @@ class Conversation:
         if item_id not in self._told or not self._link.online:
             return
         self._told.discard(item_id)
+        self._retold[item_id] = None
         self._outbox.send(events.ConversationItemDelete(item_id=item_id))
         entry = self._transcript.get(item_id)
         for item in replay.replayable([entry] if entry is not None else []):
@@ -960,7 +963,10 @@ class Conversation:
             case events.ConversationItemDone():
                 self._answers.item_ends(event.item)
             case events.ConversationItemDeleted():
-                self._transcript.remove(event.item_id)
+                if event.item_id in self._retold:
+                    del self._retold[event.item_id]
+                else:
+                    self._transcript.remove(event.item_id)
             case events.ConversationItemRetrieved():
                 self._copy_came(event.item)
             case events.InputAudioTranscriptionDelta():

@@ -22,6 +22,7 @@ from desktop_app.conversation.effects import (
     GiveBackText,
     Link,
     Probe,
+    RemoveEntry,
     Role,
     Send,
     ShowEntry,
@@ -421,6 +422,8 @@ def test_what_the_next_session_was_told_whole_and_nobody_heard_is_told_again_as_
     effects = story.happens(TextEntered("Stop."))
     assert names(effects)[:2] == ["conversation.item.delete", "conversation.item.create"]
     assert [item.words for item in items(effects)] == ["One two", "Stop."]
+    effects = story.says({"type": "conversation.item.deleted", "item_id": PART.item_id})
+    assert not of(RemoveEntry, effects), "it was deleted there to be told again: its row stays"
 
 
 def test_a_talk_held_across_the_switch_loses_no_sample_and_no_order() -> None:

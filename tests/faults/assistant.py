@@ -186,7 +186,9 @@ class _Serving:
         item_id = item.id or f"item_made_{self._world.next_number()}"
         if item_id in self._told.items:
             self._world.complaints.append(f"item {item_id} is created twice in session {self._told.number}")
-        if item_id in self._world.turns or item_id in self._world.answers or item.role != "user":
+        if item_id in self._told.deleted:  # told again, as it was heard
+            self._told.replayed[:] = [item if old.id == item_id else old for old in self._told.replayed]
+        elif item_id in self._world.turns or item_id in self._world.answers or item.role != "user":
             self._told.replayed.append(item)
             if self._asked_anything:
                 self._world.complaints.append(f"item {item_id} is replayed after the talk went on")
