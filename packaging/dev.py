@@ -43,9 +43,11 @@ RUN = "run"
 TEST = "test"
 INTEROP = "interop"
 LOCKING = "locking"
+BUILDING = "building"
 """What is installed for a need is locked in `packaging/NEED.lock`. INTEROP: for an environment that `tests/interop`
-makes; LOCKING: the tools that make and audit the locks."""
+makes; LOCKING: the tools that make and audit the locks; BUILDING: those that make packages."""
 LOCKING_VENV = BUILD / "locking"
+BUILDING_VENV = BUILD / "building"
 
 MOST_UNSTEADY = 2
 """Real sound, screens and processes on a busy machine: so many failed tests are run once more, and named."""
@@ -60,9 +62,14 @@ RUN_PACKAGES = (
 """Debian's names: PortAudio, its way to the sound server, and what Qt's xcb and wayland plugins link to."""
 
 TEST_PACKAGES = (
-    "pulseaudio pulseaudio-utils sox xvfb openbox xdotool wmctrl x11-utils imagemagick dbus fonts-dejavu-core"
+    "pulseaudio pulseaudio-utils sox xvfb openbox xdotool wmctrl x11-utils imagemagick dbus fonts-dejavu-core "
+    "desktop-file-utils appstream"
 )
-"""Debian's names: a private sound server and a virtual screen, and what speaks, types and looks there."""
+"""Debian's names: a private sound server and a virtual screen, and what speaks, types and looks there; the desktop's judges
+of its own files."""
+
+BUILD_PACKAGES = "binutils help2man xz-utils desktop-file-utils appstream lintian libpulse0"
+"""Debian's names: what strips, writes the manual page, packs and judges packages."""
 
 HINTS = {
     "dnf": {
@@ -136,6 +143,10 @@ def parser() -> argparse.ArgumentParser:
     lock = verbs.add_parser("lock", help="write down, with hashes, which versions are installed")
     lock.add_argument("--upgrade", action="store_true", help="take the newest of all, not only what must change")
     verbs.add_parser("audit", help="look for known vulnerabilities in the locked versions")
+    build = verbs.add_parser("build", help="make a package: tar, deb or rpm [--with-models]")
+    build.add_argument("kind", choices=("tar", "deb", "rpm", "app"), help="app: only the folder that is packed")
+    build.add_argument("--with-models", action="store_true", help="the offline assistant as well")
+    build.add_argument("--fresh", action="store_true", help="freeze the program again though nothing has changed")
     clean = verbs.add_parser("clean", help="remove what was built, and the caches")
     clean.add_argument("--all", action="store_true", help="the environment and the weights as well")
     return top
@@ -234,8 +245,11 @@ def lock(options: argparse.Namespace) -> int:
     tools = make_locking_tools(locked=False)
     upgrade = ["--upgrade"] if options.upgrade else []
     # What is run is a part of what is tested, in the same versions.
-    constraints: Dict[str, List[Any]] = {RUN: ["--constraint", lock_path(TEST)]}
-    for need in (TEST, RUN, INTEROP, LOCKING):
+    constraints: Dict[str, List[Any]] = {
+        RUN: ["--constraint", lock_path(TEST)],
+        BUILDING: ["--constraint", lock_path(TEST)],
+    }
+    for need in (TEST, RUN, INTEROP, LOCKING, BUILDING):
         wants = BUILD / f"{need}.in"
         wants.write_text("\n".join(requirements(need)) + "\n", encoding="utf-8")
         draft = BUILD / f"{need}.lock"
@@ -259,7 +273,7 @@ def audit(options: argparse.Namespace) -> int:
         return 0
     command = [str(tools), "-m", "pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off"]
     found = 0
-    for need in (TEST, INTEROP, LOCKING):  # what is run is a part of what is tested
+    for need in (TEST, INTEROP, LOCKING, BUILDING):  # what is run is a part of what is tested
         lock = lock_path(need)
         done = subprocess.run(
             [*command, "--format", "json", "--requirement", str(lock), *options.rest],
@@ -273,6 +287,42 @@ def audit(options: argparse.Namespace) -> int:
             lock.name, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         )
     return int(found > 0)
+
+
+def build(options: argparse.Namespace) -> int:
+    """Make a package by `packaging/build.py`, which runs in an environment of its own."""
+    python = make_building_tools()
+    flags = ["--with-models"] * options.with_models + ["--fresh"] * options.fresh
+    if options.with_models:
+        prepare(RUN, system=False)
+        weights = module("desktop_app.local_server.models", "fetch", "--to", WEIGHTS, "--all")
+        if call(weights) != 0:
+            raise Stop("The offline assistant's models could not be fetched, see above. Is there a network?")
+    script = str(ROOT / "packaging" / "build.py")
+    return call([str(python), script, options.kind, *flags, *options.rest], {"PYTHONPATH": str(ROOT)})
+
+
+def make_building_tools() -> Path:
+    """Return a Python, in an environment of its own, that has what is run and what makes packages of it."""
+    python = BUILDING_VENV / VENV_PYTHON.relative_to(VENV)
+    stamp = BUILDING_VENV / "requirements"
+    check_lock(RUN)
+    check_lock(BUILDING)
+    mark = digest_of([lock_text(RUN), lock_text(BUILDING), system_name(), BUILD_PACKAGES])
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == mark:
+        return python
+    with only_one_at_a_time():
+        if sys.platform.startswith("linux"):
+            install_system_packages(BUILDING)
+        base = getattr(sys, "_base_executable", None) or sys.executable
+        if subprocess.run([base, "-m", "venv", "--clear", str(BUILDING_VENV)], check=False).returncode != 0:
+            raise Stop(f"The environment for building could not be made, see above.\n{python_hint()}")
+        for need in (RUN, BUILDING):
+            wants = ["--require-hashes", "--no-deps", "--requirement", str(lock_path(need))]
+            if pip("install", *wants, python=python) != 0:
+                raise Stop("What builds packages could not be installed, see above. Is there a network?")
+        stamp.write_text(mark, encoding="utf-8")
+    return python
 
 
 def tell_findings(name: str, report: str, said: str) -> int:
@@ -303,6 +353,7 @@ VERBS = {
     "setup": setup,
     "lock": lock,
     "audit": audit,
+    "build": build,
     "clean": clean,
 }
 
@@ -566,7 +617,7 @@ def requirements(need: str) -> List[str]:
     """Return what `pyproject.toml` asks for."""
     import tomllib
 
-    groups = {TEST: "dev", INTEROP: "interop", LOCKING: "locking"}
+    groups = {TEST: "dev", INTEROP: "interop", LOCKING: "locking", BUILDING: "building"}
 
     try:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -694,8 +745,8 @@ def system_name() -> str:
 
 
 def system_packages(need: str) -> List[str]:
-    names = RUN_PACKAGES.split()
-    return names + TEST_PACKAGES.split() if need == TEST else names
+    more = {TEST: TEST_PACKAGES, BUILDING: BUILD_PACKAGES}
+    return RUN_PACKAGES.split() + more.get(need, "").split()
 
 
 def install_system_packages(need: str) -> bool:

@@ -31,6 +31,7 @@ local = []
 dev = []
 interop = ["uv"]
 locking = ["uv"]
+building = ["uv"]
 """
 
 
@@ -52,7 +53,7 @@ def dev(tmp_path: Path) -> ModuleType:
 
 def lock_all(dev: ModuleType) -> None:
     """Have locks that belong to the project, without anything in them."""
-    for need in ("run", "test", "interop", "locking"):
+    for need in ("run", "test", "interop", "locking", "building"):
         head = dev.LOCK_HEAD.format(digest=dev.digest_of(dev.requirements(need)))
         dev.lock_path(need).write_text(head, encoding="utf-8")
 
@@ -259,7 +260,7 @@ def test_the_locks_belong_to_the_project_and_hold_no_address() -> None:
     dev = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(dev)
 
-    for need in ("run", "test", "interop", "locking"):
+    for need in ("run", "test", "interop", "locking", "building"):
         dev.check_lock(need)
         text = dev.lock_path(need).read_text(encoding="utf-8")
         assert "//" not in text
