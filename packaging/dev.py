@@ -65,8 +65,8 @@ TEST_PACKAGES = (
     "pulseaudio pulseaudio-utils sox xvfb openbox xdotool wmctrl x11-utils imagemagick dbus fonts-dejavu-core "
     "desktop-file-utils appstream"
 )
-"""Debian's names: a private sound server and a virtual screen, and what speaks, types and looks there; the desktop's judges
-of its own files."""
+"""Debian's names: a private sound server and a virtual screen, and what speaks, types and looks there;
+the desktop's own judges of its files."""
 
 BUILD_PACKAGES = "binutils help2man xz-utils desktop-file-utils appstream lintian libpulse0"
 """Debian's names: what strips, writes the manual page, packs and judges packages."""
