@@ -192,10 +192,14 @@ class Conversation:
         self._digest_asked = False
         self._told: set[str] = set()
         """The items this session was given of the one before."""
+        self._taken_back: set[str] = set()
+        """Those of them that it was to forget, and of which nothing was heard that could be told instead."""
         self._retold: Recent[None] = Recent(limits.MAX_REMEMBERED)
         """Items that are deleted only to be told again: their rows stay."""
         self._owed: ResponseParams | None = None
         """An answer of which nothing had come when its session ended: it is asked for again."""
+        self._untold: TextEntered | None = None
+        """The last question, if it was asked by sound: another session cannot be told it."""
         self._copies: Recent[str] = Recent(limits.MAX_QUEUED)
         """Items whose recording is fetched, by the event that asked for it."""
         # hands-free
@@ -404,6 +408,7 @@ class Conversation:
         return not self._over_budget
 
     def _begin_turn(self) -> None:
+        self._untold = None
         self._tools.turn_begins()
         self._answers.turn_begins()
 
@@ -480,6 +485,7 @@ class Conversation:
         for item in items:
             self._outbox.send(events.ConversationItemCreate(item=item))
         self._told = {item.id for item in items if item.id}
+        self._taken_back.clear()
         if items:
             self._responses.first_modalities = self._setup.modalities
         self._talk.move()
@@ -492,6 +498,7 @@ class Conversation:
         online = self._link.online
         if online:
             self._owed = self._unanswered()
+            self._give_back_unanswered()
         self._leave_session()
         self._link.lost(facts)
         if self._link.state is Link.OFFLINE:
@@ -506,8 +513,23 @@ class Conversation:
         last = self._transcript.get(self._transcript.last)
         if params is None or last is None:
             return None
-        known = bool(last.text) if last.role is Role.USER else last.tool is not None and bool(last.tool.output)
-        return params if known or last.images else None
+        if last.role is Role.USER:
+            known = bool(last.text or last.images) and not last.remark  # that of a sound file, or of words not got
+        else:
+            known = bool(last.images) or (last.tool is not None and bool(last.tool.output))
+        return params if known else None
+
+    def _give_back_unanswered(self) -> None:
+        """A question that was asked by sound comes back if its session ends before anything of an answer came."""
+        untold, self._untold = self._untold, None
+        last = self._transcript.get(self._transcript.last)
+        begun = last is not None and last.role is not Role.USER and last.status is EntryStatus.IN_PROGRESS
+        if untold is None or self._owed is not None or begun or self._responses.outstanding is None:
+            return
+        self._outbox.do(GiveBackText(untold.text, untold.images, untold.recordings))
+        text = "The connection was lost before you were answered."
+        hint = "What you said is kept as a recording; send it again once it says «connected»."
+        self._notice(text, hint, "lost-talk", Severity.WARNING)
 
     def _give_up(self) -> None:
         """There will be no session before the user asks for one: nothing is asked for by itself after that."""
@@ -628,7 +650,8 @@ class Conversation:
         if self._asides.digest:
             self._summary = Summary(self._asides.digest, self._summary_until)
             self._asides.digest = ""
-        owed = self._unanswered()
+        self._owed = owed = self._unanswered()
+        self._give_back_unanswered()
         self._forget_session(CUT)
         self._tools.lose_session()
         self._outbox.do(SwitchOver())
@@ -664,7 +687,7 @@ class Conversation:
         self._leave_session()
         self._transcript.clear()
         self._answers.clear()
-        self._owed = self._summary = None
+        self._owed = self._summary = self._untold = None
         self._named = False
         self._outbox.do(ShowTitle(""))
         for key in (failures.LINK_KEY, "not-connected"):
@@ -754,6 +777,7 @@ class Conversation:
 
     def _microphone(self, event: MicStarted | MicClosed | MicFailed) -> None:
         online = self._link.online
+        said = self._talk.said
         match event:
             case MicStarted():
                 self._talk.started()
@@ -769,6 +793,7 @@ class Conversation:
                 answer = self._talk.failed(online=online)
                 self._give_back_talk()
         if answer:
+            self._untold = TextEntered("", recordings=(Recording(said, UNSENT_TALK),))
             self._responses.request()
 
     def _message_entered(self, event: TextEntered) -> None:
@@ -824,8 +849,11 @@ class Conversation:
         self._retold[item_id] = None
         self._outbox.send(events.ConversationItemDelete(item_id=item_id))
         entry = self._transcript.get(item_id)
-        for item in replay.replayable([entry] if entry is not None else []):
+        heard = replay.replayable([entry] if entry is not None else [])
+        for item in heard:
             self._outbox.send(events.ConversationItemCreate(item=item))
+        if not heard:
+            self._taken_back.add(item_id)
 
     def _begin_what_waits(self) -> None:
         waiting, self._when_silent = self._when_silent, []
@@ -837,6 +865,7 @@ class Conversation:
                         self._talk.begin()
                 case TextEntered():
                     self._messages.text(cause, session_no=number, server_hears=hears)
+                    self._untold = cause if cause.recordings else None
 
     # --- what was said already ------------------------------------------------------------------
 
@@ -871,7 +900,7 @@ class Conversation:
             return
         self._tools.forget(item_id)
         self._transcript.remove(item_id)
-        if not self._link.online or item_id.startswith(FAILED_ID):
+        if not self._link.online or item_id.startswith(FAILED_ID) or item_id in self._taken_back:
             return
         if entry.tool is not None and not entry.tool.server and entry.tool.output:
             self._outbox.send(events.ConversationItemDelete(item_id=replay.output_id(item_id)))
@@ -950,6 +979,8 @@ class Conversation:
             case events.ResponseDone():
                 before = self._answers.completed_answers
                 self._answers.done(event.response, session_no=self._link.session_no)
+                if self._responses.outstanding is None:
+                    self._untold = None
                 if self._answers.completed_answers > before:
                     self._name_conversation()
             case _:

@@ -163,6 +163,11 @@ class Talk:
         self._again = False
         return was_open and online and self._finish(explain=False)
 
+    @property
+    def said(self) -> bytes:
+        """What this turn consists of so far, PCM16; the last ten minutes of it."""
+        return b"".join(self._kept)
+
     def unsent(self) -> bytes:
         """Return what was said without a session to say it to, PCM16; it is not kept any longer."""
         whole = b"" if self._called_off or self.continuous or self._online else b"".join(self._kept)

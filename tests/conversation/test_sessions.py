@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from desktop_app.conversation import limits, replay
+from desktop_app.conversation.conversation import UNSENT_TALK
 from desktop_app.conversation.effects import (
     CloseMic,
     Connect,
@@ -40,12 +41,14 @@ from desktop_app.conversation.inputs import (
     ConnectAsked,
     ConversationContinued,
     Disconnected,
+    ForgetAsked,
     Heard,
     MicBlock,
     MicClosed,
     MicStarted,
     NetworkChanged,
     PlaybackFinished,
+    Recording,
     RenewalAsked,
     Resumed,
     RetryStopped,
@@ -68,6 +71,7 @@ from desktop_app.protocol.items import Item, PartId
 from tests.conversation.story import (
     CONFIG,
     HANDS_FREE,
+    ITEM,
     PART,
     SESSION_CREATED,
     SESSION_UPDATED,
@@ -82,6 +86,8 @@ from tests.conversation.story import (
     names,
     notices,
     of,
+    pcm,
+    sent,
     speech_started,
     transcribed,
     waits,
@@ -274,6 +280,43 @@ def test_a_talk_that_ends_without_a_connection_is_given_back_as_a_recording() ->
     assert "input_audio_buffer.commit" not in names(story.happens(ConnectAsked()) + story.succeeds())
 
 
+def test_what_was_said_and_not_answered_comes_back_as_a_recording() -> None:
+    """Its words have not come, and no other session can be told a sound."""
+    story = Story().online()
+    story.talks(3000)
+    effects = story.happens(Disconnected(close_code=1006))
+    ((recording,),) = [given.recordings for given in of(GiveBackText, effects)]
+    assert (len(recording.pcm), recording.name) == (len(pcm(3000)), UNSENT_TALK)
+    assert any(n.key == "lost-talk" and n.hint for n in notices(effects))
+    effects = story.happens(woken(story.effects, Timer.RECONNECT))
+    assert ResponseCreate not in map(type, sent(effects + story.says(SESSION_CREATED, SESSION_UPDATED)))
+    assert not of(GiveBackText, story.happens(Disconnected(close_code=1006))), "once"
+
+
+def test_what_was_said_and_is_known_or_answered_does_not_come_back() -> None:
+    for known in (
+        lambda story: story.says(transcribed("item_U1", "Who are you?")),
+        lambda story: story.answers(),
+        lambda story: (story.answers(), story.says(audio_done(), done())),
+        lambda story: story.happens(StopPressed()),
+        lambda story: story.happens(TextEntered("And how old?")),
+    ):
+        story = Story().online()
+        story.talks(3000)
+        known(story)
+        assert not of(GiveBackText, story.happens(Disconnected(close_code=1006)))
+
+
+def test_a_question_about_a_sound_file_is_not_asked_again_without_it() -> None:
+    story = Story().online()
+    message = TextEntered("What is this?", recordings=(Recording(pcm(3000), "bird.wav"),))
+    story.happens(message)
+    effects = story.happens(Disconnected(close_code=1006))
+    assert of(GiveBackText, effects) == [GiveBackText(message.text, (), message.recordings)]
+    effects = story.happens(woken(story.effects, Timer.RECONNECT))
+    assert ResponseCreate not in map(type, sent(effects + story.says(SESSION_CREATED, SESSION_UPDATED)))
+
+
 @pytest.mark.parametrize("connecting", [True, False])
 def test_a_message_of_any_kind_comes_back_while_there_is_no_connection(connecting: bool) -> None:
     story = Story().online()
@@ -424,6 +467,21 @@ def test_what_the_next_session_was_told_whole_and_nobody_heard_is_told_again_as_
     assert [item.words for item in items(effects)] == ["One two", "Stop."]
     effects = story.says({"type": "conversation.item.deleted", "item_id": PART.item_id})
     assert not of(RemoveEntry, effects), "it was deleted there to be told again: its row stays"
+
+
+def test_what_the_next_session_has_to_forget_unheard_it_is_not_asked_to_forget_again() -> None:
+    story, clock, effects = expiring()
+    story.talks()
+    story.says(transcribed("item_U1", "Who are you?"))
+    story.answers(2000, words="One two three four.")
+    story.says(audio_done(), done())
+    comes(story, clock, effects, 299)
+    story.succeeds()
+    comes(story, clock, effects, 59)
+    story.stopped_with = (Heard(PART, 20),)
+    assert names(story.happens(StopPressed())) == ["conversation.item.delete"]
+    assert "conversation.item.delete" not in names(story.happens(ForgetAsked((ITEM,))))
+    assert not [entry for entry in story.shown() if entry.item_id == ITEM]
 
 
 def test_a_talk_held_across_the_switch_loses_no_sample_and_no_order() -> None:
