@@ -53,6 +53,10 @@ class SoundDevices:
         if self._system is not None:
             self._system.learn(None)
 
+    def chosen(self, setting: str) -> str | None:
+        """Return the device that is wanted; None: the system's default."""
+        return self._chosen[setting] or None
+
     def choose(self, setting: str, device: str) -> None:
         """Use another device from now on, even for what sounds; empty: the system's default."""
         self._chosen[setting] = device

@@ -52,6 +52,7 @@ from desktop_app.reading import Reading
 from desktop_app.secrecy import Environment, Redaction, sounds_secret
 from desktop_app.session import Session
 from desktop_app.settings import Settings, SettingsFile, install_id
+from desktop_app.sound_check import MicrophoneTest, MicrophoneWatch
 from desktop_app.tasks import DaemonThreads, end_tasks, start_task
 from desktop_app.tools.tool import Picture
 from desktop_app.transport import WebSocketTransport
@@ -234,6 +235,13 @@ class Program:
         )
         self._stopwatch = Stopwatch(time.monotonic, window.show_latency)
         self._cues = Cues(self._speaker.cue, self._is_wanted)
+        self._ears = MicrophoneWatch(window.show_notice, window.dismiss_notice)
+        self._test = MicrophoneTest(
+            window.settings.show_microphone_test,
+            self._chosen_devices,
+            volume=lambda: self._preferences.settings.audio.volume / 100,
+            objection=self._why_not_test,
+        )
         self._keeps_sounds = False
         self._session.witness = self._witness
         self._keep_what_is_to_be_kept(settings)
@@ -248,7 +256,7 @@ class Program:
         if self._local is not None:
             self._window.show_progress("Starting the offline assistant", None)
         self._join_signals()
-        self._join(self._level_timer.timeout, lambda: self._window.set_level(self._microphone.level))
+        self._join(self._level_timer.timeout, lambda: self._window.set_level(self._ears.meter.read()))
         self._level_timer.start()
         start_task(self._cues.load(), name="state sounds")
         self._speaker.set_volume(self._preferences.settings.audio.volume / 100)
@@ -288,6 +296,7 @@ class Program:
             closing.callback(self._speaker.close)
             closing.callback(self._microphone.shutdown)
             closing.callback(self._devices.close)
+            closing.callback(self._test.stop)
 
     def _can_name_conversations(self) -> bool:
         """Whether the endpoint can answer beside the conversation, and find a title."""
@@ -346,6 +355,9 @@ class Program:
         join(window.server_copy_asked, lambda item: handle(inputs.ServerCopyAsked(item)))
         join(window.resend_asked, lambda item, text: handle(inputs.ResendAsked(item, text)))
         join(window.settings.key_entered, self._key_entered)
+        join(window.settings.microphone_test_asked, lambda on: self._test.start() if on else self._test.stop())
+        join(window.talked_while_muted, lambda: self._cues.play(Cue.MUTED))
+        join(window.volume_moved, lambda percent: self._speaker.set_volume(percent / 100))
         join(window.consent_given, self._consent_given)
         join(window.summary_asked, lambda: self._ask_beside(inputs.AsideKind.SUMMARY))
         join(window.replies_asked, lambda: self._ask_beside(inputs.AsideKind.REPLIES))
@@ -460,8 +472,18 @@ class Program:
         """Let everybody see what happens who takes no part in it."""
         self._stopwatch.witness(event)
         self._cues.witness(event)
+        self._ears.witness(event)
         if self._keeps_sounds:
             self._sounds.witness(event)
+
+    def _chosen_devices(self) -> tuple[str | None, str | None]:
+        return self._devices.chosen("audio.input_device"), self._devices.chosen("audio.output_device")
+
+    def _why_not_test(self) -> str:
+        """Return why the microphone cannot be tested now; empty: it can."""
+        if self._window.would_be_heard:
+            return "The assistant would hear the test. Mute first (Ctrl+M), or talk by the button."
+        return ""
 
     def _is_wanted(self, cue: Cue) -> bool:
         audio = self._preferences.settings.audio

@@ -82,6 +82,7 @@ from desktop_app.ui.theme import COLUMN_PX, GRID, Theme, plain_tip
 from desktop_app.ui.transcript import TranscriptView
 from desktop_app.ui.transcript_model import TranscriptModel
 from desktop_app.ui.voice_picker import VoicePicker
+from desktop_app.ui.volume import VolumeAction
 
 PRODUCT = "Parley"
 HISTORY_KEY = "Ctrl+Y" if sys.platform == "darwin" else "Ctrl+H"
@@ -147,6 +148,10 @@ class MainWindow(QMainWindow):
     mode_chosen = Signal(str)
     """How turns begin: `talk`, `hands_free` or `manual` (the values of `TalkMode`)."""
     muted_chosen = Signal(bool)
+    talked_while_muted = Signal()
+    """Somebody speaks and believes to be heard."""
+    volume_moved = Signal(int)
+    """The volume of the answers while it is being moved, in percent; what it ends with is a changed setting."""
     answer_asked = Signal()
     """Hands-free, I start answers: now."""
     message_entered = Signal(str, tuple, bool, bool, tuple)
@@ -411,6 +416,13 @@ class MainWindow(QMainWindow):
             self._pane.set_width(width)
         self._pane.set_open(is_open and not self._pane.is_over)
 
+    @property
+    def would_be_heard(self) -> bool:
+        """Whether what is said now goes to the assistant, or would in a moment."""
+        if self._mode is TalkMode.TALK:
+            return self._turn in (Turn.OPENING, Turn.LISTENING)
+        return not self._muted and self._link is Link.ONLINE
+
     def add_image(self, data_uri: str, name: str) -> None:
         """Attach a picture to what is being written: a data URI, PNG or JPEG, scaled to what is sent."""
         self._composer.add_image(data_uri, name)
@@ -655,6 +667,8 @@ class MainWindow(QMainWindow):
         self._speakers = ChoiceMenu("Speaker", "audio.output_device", self.settings, self._menu)
         self._menu.addMenu(self._microphones)
         self._menu.addMenu(self._speakers)
+        self._volume = VolumeAction(self._theme, self.settings, self._menu)
+        self._menu.addAction(self._volume)
         self._menu.addSeparator()
         self._spending = self._menu.addAction("")
         self._spending.setEnabled(False)
@@ -681,6 +695,7 @@ class MainWindow(QMainWindow):
         ):  # fmt: skip
             self.addAction(action)
         self.addAction(self._quit)
+        self.addActions(self._volume.by_key(self))
         self.addActions(self._composer.actions_for_window)
         self._menu_button.setMenu(self._menu)
         self._menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -701,6 +716,8 @@ class MainWindow(QMainWindow):
         # The mouse and the keys never click it; only assistive technology does.
         self._talk.clicked.connect(self._talk_clicked)
         self._talk.mute_asked.connect(self.muted_chosen)
+        self._talk.unheard.connect(self.talked_while_muted)
+        self._volume.moved.connect(self.volume_moved)
         self._mute.triggered.connect(self.muted_chosen)
         self._modes.mode_chosen.connect(self.mode_chosen)
         self._answer.clicked.connect(self.answer_asked)
@@ -959,6 +976,7 @@ class _HelpDialog(QDialog):
             (native("Esc"), "Stop the answer"),
             (native("Ctrl+M"), "Mute the microphone, when the hands are free"),
             (native("Ctrl+G"), "Answer now, when you start answers"),
+            (f"{native('Alt+Up')}, {native('Alt+Down')}", "Answers louder, or quieter"),
             (native("Return"), "Send what is typed"),
             (native("Shift+Return"), "New line"),
             (native("Ctrl+Return"), "Send, and ask once the answer was heard"),

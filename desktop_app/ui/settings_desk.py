@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from desktop_app.conversation.effects import VoiceState
-from desktop_app.ui.settings_lists import ServerLine, ToolFileLine, ToolLine
+from desktop_app.ui.settings_lists import CheckState, ServerLine, ToolFileLine, ToolLine
 from desktop_app.ui.theme import Theme
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class SettingsDesk(QObject):
     lists_asked = Signal()
     """The dialog opens, or the user looks again: show tools, files and servers as they are now."""
     mcp_restart_asked = Signal(str)
+    microphone_test_asked = Signal(bool)
+    """Record and play back; or stop doing so."""
     key_entered = Signal(str, str)
     """The name of an endpoint, and its key: for where secrets are kept, and nowhere else."""
 
@@ -141,6 +143,11 @@ class SettingsDesk(QObject):
         if self._dialog is not None:
             self._dialog.show_costs(*self._costs)
 
+    def show_microphone_test(self, state: CheckState) -> None:
+        """Show how far the test of the microphone is."""
+        if self._dialog is not None:
+            self._dialog.show_microphone_test(state)
+
     def session_began(self) -> None:
         """What waited for the next session has one."""
         if self._dialog is not None:
@@ -163,7 +170,7 @@ class SettingsDesk(QObject):
         for name in (
             "setting_changed", "voice_chosen", "voice_sample_asked", "renewal_asked", "tool_switched",
             "tool_trusted", "tool_file_switched", "tools_folder_asked", "lists_asked", "mcp_restart_asked",
-            "key_entered",
+            "key_entered", "microphone_test_asked",
         ):  # fmt: skip
             getattr(dialog, name).connect(getattr(self, name))
         return dialog

@@ -26,10 +26,11 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_app.conversation.effects import VoiceState
-from desktop_app.settings import COSTS, ENDPOINTS, MCP, SECTIONS, TALKING, TOOLS, declared_settings
+from desktop_app.settings import COSTS, ENDPOINTS, MCP, SECTIONS, SOUND, TALKING, TOOLS, declared_settings
 from desktop_app.ui.controls import ChoiceControl, LongTextControl, control_for
 from desktop_app.ui.labels import PlainLabel
-from desktop_app.ui.settings_lists import ServerLine, ToolFileLine, ToolLine
+from desktop_app.ui.microphone_test import MicrophoneTestPane
+from desktop_app.ui.settings_lists import CheckState, ServerLine, ToolFileLine, ToolLine
 from desktop_app.ui.settings_panes import (
     EndpointsPane,
     FilesPane,
@@ -64,6 +65,8 @@ class SettingsDialog(QDialog):
     lists_asked = Signal()
     """Tools, files and servers shall be shown as they are now."""
     mcp_restart_asked = Signal(str)
+    microphone_test_asked = Signal(bool)
+    """Record and play back; or stop doing so."""
     key_entered = Signal(str, str)
     """The name of an endpoint, and its key: for where secrets are kept."""
 
@@ -87,6 +90,7 @@ class SettingsDialog(QDialog):
         self._presets = PresetsButton(theme)
         self._tools, self._files = ToolsPane(theme), FilesPane(theme)
         self._mcp, self._endpoints = McpPane(theme), EndpointsPane(theme)
+        self._microphone_test = MicrophoneTestPane(theme)
         self._spent = label_of("Nothing in this conversation yet.", muted=True)
         self._price_date = label_of("", scale="caption", muted=True)
         self._build()
@@ -155,6 +159,10 @@ class SettingsDialog(QDialog):
         if price_date:
             self._price_date.setText(f"Computed with the price list of {price_date}; the service's bill counts.")
 
+    def show_microphone_test(self, state: CheckState) -> None:
+        """Show how far the test of the microphone is."""
+        self._microphone_test.show_state(state)
+
     def session_began(self) -> None:
         """What waited for the next session has one."""
         for row in self._rows.values():
@@ -177,6 +185,8 @@ class SettingsDialog(QDialog):
             self._nav.addItem(QListWidgetItem(section))
         talking = self._sections[TALKING]
         for declared in declared_settings():
+            if declared.name == "audio.keep_microphone_warm":
+                self._add_microphone_test()
             control = control_for(declared, self._theme)
             if control is None:
                 continue
@@ -191,6 +201,12 @@ class SettingsDialog(QDialog):
                 voice.add_to_haystack(f"{TALKING} hear sample")
                 talking.add(voice)
         self._add_panes()
+
+    def _add_microphone_test(self) -> None:
+        text = "Records three seconds and plays them back, with the devices chosen above; nothing is kept or sent."
+        row = Row("Test the microphone", text, self._microphone_test, self._theme, wide=True)
+        row.add_to_haystack(f"{SOUND} check record level loud")
+        self._sections[SOUND].add(row)
 
     def _add_panes(self) -> None:
         for section, pane, words in (
@@ -278,6 +294,7 @@ class SettingsDialog(QDialog):
         self._mcp.restart_asked.connect(self.mcp_restart_asked)
         self._endpoints.changed.connect(lambda entries: self.setting_changed.emit("connection.profiles", entries))
         self._endpoints.key_entered.connect(self.key_entered)
+        self._microphone_test.asked.connect(self.microphone_test_asked)
 
     # --- events -----------------------------------------------------------------------------------
 
@@ -292,8 +309,9 @@ class SettingsDialog(QDialog):
         super().closeEvent(event)
 
     def reject(self) -> None:
-        """Take what is still being typed, and leave: Esc undoes nothing."""
+        """Take what is still being typed, end the test, and leave: Esc undoes nothing."""
         self._instructions.take()
+        self._microphone_test.stop()
         super().reject()
 
     # --- inside -----------------------------------------------------------------------------------

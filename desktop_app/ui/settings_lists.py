@@ -1,8 +1,9 @@
-"""What the panes of the settings show besides settings: tools, files of tools, MCP servers. Values only, no Qt."""
+"""What the panes of the settings show besides settings: tools, MCP servers, the test of the microphone. No Qt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,25 @@ class ServerLine:
     works: bool = True
     tools: tuple[str, ...] = ()
     problem: str = ""
+
+
+class CheckPhase(Enum):
+    """What the test of the microphone does."""
+
+    IDLE = "idle"
+    OPENING = "opening"
+    RECORDING = "recording"
+    PLAYING = "playing"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """How far the test of the microphone is."""
+
+    phase: CheckPhase = CheckPhase.IDLE
+    share: float = 0.0
+    """How much of the recording, or of playing it, is done: 0 to 1."""
+    level: float = 0.0
+    """0 to 1, evenly in decibels from −60 to 0."""
+    text: str = ""
+    failed: bool = False

@@ -115,6 +115,9 @@ class TalkButton(QAbstractButton):
     mute_asked = Signal(bool)
     """Hands-free: mute, or no longer."""
 
+    unheard = Signal()
+    """Muted, and somebody speaks."""
+
     def __init__(self, theme: Theme, key_name: str, parent: QWidget | None = None) -> None:
         """Show `key_name` as the key that does the same."""
         super().__init__(parent)
@@ -177,6 +180,8 @@ class TalkButton(QAbstractButton):
             self._loud = min(2 * LOUD_FOR, self._loud + 1) if level >= LOUD else max(0, self._loud - 1)
             if self._unheard is not before:
                 self._show(was_live=False)
+                if self._unheard:
+                    self.unheard.emit()
         elif self._is_live:
             self._levels.append(min(1.0, max(0.0, level)))
             self.update()

@@ -23,6 +23,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QDialog, QToolButton, QWidget
 
+from desktop_app.audio.meter import Fault
 from desktop_app.conversation.effects import (
     AsideState,
     ConnectionInfo,
@@ -43,12 +44,13 @@ from desktop_app.conversation.past import Hit, PastConversation, PastEntry
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.protocol.events import RateLimit
 from desktop_app.protocol.session_config import AudioConfig, AudioInput, ServerVad, SessionConfig
-from desktop_app.settings import ENDPOINTS, MCP, MODEL, TOOLS, TURNS, Settings, values_of
+from desktop_app.settings import ENDPOINTS, MCP, MODEL, SOUND, TOOLS, TURNS, Settings, values_of
+from desktop_app.sound_check import WORDS
 from desktop_app.ui.consents import ConsentCard
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.pictures import png_of
 from desktop_app.ui.settings_dialog import SettingsDialog
-from desktop_app.ui.settings_lists import ServerLine, ToolFileLine, ToolLine
+from desktop_app.ui.settings_lists import CheckPhase, CheckState, ServerLine, ToolFileLine, ToolLine
 from desktop_app.ui.theme import Appearance, Theme
 
 SIZES = {"narrow": (360, 640), "wide": (1180, 760), "usual": (760, 760), "small": (360, 480)}
@@ -396,6 +398,16 @@ def _settings(window: MainWindow, section: str = "", **values: object) -> Settin
 
 def settings(window: MainWindow) -> None:
     _settings(window)
+
+
+def settings_sound(window: MainWindow) -> None:
+    _settings(window, SOUND)
+    window.settings.show_microphone_test(CheckState(CheckPhase.RECORDING, 0.6, 0.66, "Say something. −23 dB"))
+
+
+def settings_sound_dead(window: MainWindow) -> None:
+    _settings(window, SOUND)
+    window.settings.show_microphone_test(CheckState(text=" ".join(WORDS[Fault.ZEROS]), failed=True))
 
 
 def settings_turns(window: MainWindow) -> None:
@@ -824,7 +836,8 @@ SCENES: tuple[Callable[[MainWindow], None], ...] = (
     rows, rows_opened, rows_menu, hovered, row_endings, about, rewriting, titled, aside_summary,
     aside_replies, asides, consent, consent_remote, hands_free, hands_free_heard, hands_free_muted,
     hands_free_unheard, hands_free_speaking, hands_free_manual, modes,
-    settings, settings_turns, settings_model, settings_tools, settings_mcp, settings_endpoints, settings_search,
+    settings, settings_sound, settings_sound_dead,
+    settings_turns, settings_model, settings_tools, settings_mcp, settings_endpoints, settings_search,
     settings_nothing, connection, latency, latency_row, connection_lost, retrying, connection_retrying,
     scrolled_up, voices, voices_locked,
     menu, help_dialog, focus_talk,
