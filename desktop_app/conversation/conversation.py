@@ -392,11 +392,10 @@ class Conversation:
     def _is_online(self) -> bool:
         """Whether there is a session; if not, say so."""
         if not self._link.online:
-            self._notice(
-                "There is no connection yet, so nobody would hear you.",
-                "Wait until it says «connected», or press Reconnect.",
-                "not-connected",
-            )
+            hint = "Click «Not connected» at the top, and there «Reconnect»."
+            if self._link.state is Link.CONNECTING:
+                hint = "Wait until it says «connected»."
+            self._notice("There is no connection yet, so nobody would hear you.", hint, "not-connected")
         return self._link.online
 
     def _may_begin(self) -> bool:

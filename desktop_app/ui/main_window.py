@@ -33,12 +33,14 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
+    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QMainWindow,
     QMenu,
     QProgressBar,
+    QScrollArea,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -930,6 +932,16 @@ class _ProgressStrip(QWidget):
             self._bar.setValue(round(1000 * min(1.0, max(0.0, fraction))))
 
 
+class _Scrolling(QScrollArea):
+    """As large as what it holds, where there is room."""
+
+    def sizeHint(self) -> QSize:
+        """Return the size of what it holds."""
+        inner = self.widget()
+        bar = self.verticalScrollBar().sizeHint().width()
+        return inner.sizeHint() + QSize(bar, 0) if inner is not None else super().sizeHint()
+
+
 class _HelpDialog(QDialog):
     """The keys, and what this is."""
 
@@ -945,7 +957,7 @@ class _HelpDialog(QDialog):
         title.setProperty("scale", "headline")
         column.addWidget(title)
         column.addWidget(self._sentence(f"A voice assistant that knows what you heard. {version}".strip()))
-        column.addLayout(self._keys(theme, key_name))
+        column.addWidget(self._scrolling(self._keys(theme, key_name)), 1)
         column.addWidget(
             self._sentence("Licence: Apache 2.0. Icons: Lucide (ISC). Typeface: Inter (SIL Open Font License).")
         )
@@ -955,6 +967,25 @@ class _HelpDialog(QDialog):
             button.setIcon(QIcon())
         buttons.rejected.connect(self.reject)
         column.addWidget(buttons)
+        self.ensurePolished()
+        room = self.screen().availableSize() - QSize(px(12 * GRID), px(16 * GRID))
+        self.resize(self.sizeHint().boundedTo(room))
+
+    @staticmethod
+    def _scrolling(content: QGridLayout) -> QScrollArea:
+        """Return the content as high as it is, or scrolling on a screen that is lower."""
+        inner = QWidget()
+        content.setContentsMargins(0, 0, 0, 0)
+        inner.setLayout(content)
+        area = _Scrolling()
+        area.setAccessibleName("Keys")
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidget(inner)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.viewport().setAutoFillBackground(False)
+        inner.setAutoFillBackground(False)
+        return area
 
     @staticmethod
     def _sentence(text: str) -> QLabel:
@@ -974,20 +1005,21 @@ class _HelpDialog(QDialog):
             (key_name, "Hold to talk, anywhere in the window"),
             (native("Space"), "Hold to talk, on the button or in the transcript"),
             (native("Esc"), "Stop the answer"),
-            (native("Ctrl+M"), "Mute the microphone, when the hands are free"),
-            (native("Ctrl+G"), "Answer now, when you start answers"),
+            (native("Ctrl+M"), "Mute the microphone, hands-free"),
+            (native("Ctrl+G"), "Answer now, when you start the answers"),
             (f"{native('Alt+Up')}, {native('Alt+Down')}", "Answers louder, or quieter"),
-            (native("Return"), "Send what is typed"),
-            (native("Shift+Return"), "New line"),
-            (native("Ctrl+Return"), "Send, and ask once the answer was heard"),
+            ("Enter", "Send what is typed"),
+            (native("Shift+Enter"), "New line"),
+            (native("Ctrl+Enter"), "Send, and ask once the answer was heard"),
             (native(standard.Open), "Attach a picture or a sound file"),
             (native("Ctrl+Shift+S"), "Attach a screenshot of a region"),
             (native(standard.New), "New conversation"),
             (native(HISTORY_KEY), "History: what was said before"),
             (native(standard.Find), "Search what was said"),
             (native("Ctrl+,"), "Settings"),
+            (f"{native('Alt+A')}, {native('Alt+D')}", "Allow what a tool asks for, or not"),
             (native("Menu"), "What to do with a row"),
-            (native("Return"), "Use a row: its button, call or picture"),
+            ("Enter", "Use a row: its button, call or picture"),
             (native("Ctrl+J"), "Suggest what to say"),
             (native(standard.Copy), "Copy what is selected in the transcript"),
             (native(standard.HelpContents), "This help"),

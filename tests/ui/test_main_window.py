@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import Qt, SignalInstance
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QProgressBar, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QProgressBar, QScrollArea, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Link, Role, Turn, VoiceState
@@ -228,6 +228,22 @@ def test_help_names_the_keys_and_never_blocks(window: MainWindow, qtbot: QtBot) 
         Qt.TextFormat.PlainText,
         Qt.TextFormat.AutoText,
     }
+    dialog.reject()
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support")
+def test_help_can_be_closed_on_a_low_screen_and_shows_every_key_by_scrolling(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    QTest.keyClick(window, Qt.Key.Key_F1)
+    dialog = window.findChild(QDialog)
+    assert isinstance(dialog, QDialog)
+    dialog.resize(dialog.width(), 380)
+    assert dialog.height() == 380
+    scroll = dialog.findChild(QScrollArea)
+    assert isinstance(scroll, QScrollArea)
+    qtbot.waitUntil(lambda: scroll.verticalScrollBar().maximum() > 0)
+    assert scroll.horizontalScrollBar().maximum() == 0, "no sentence is cut"
     dialog.reject()
 
 
