@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 
 from desktop_app.audio.meter import Fault
+from desktop_app.audio.streams import SoundSystem
 from desktop_app.conversation.effects import ShowSession
 from desktop_app.conversation.inputs import MicBlock, MicClosed, MicStarted
 from desktop_app.errors import Notice, Severity
@@ -15,6 +17,7 @@ from desktop_app.protocol.session_config import AudioConfig, AudioInput, ServerV
 from desktop_app.sound_check import AGAIN_AFTER_S, KEY, WORDS, MicrophoneTest, MicrophoneWatch
 from desktop_app.ui.settings_lists import CheckPhase, CheckState
 from tests.audio.fake_sound import FakeSound, until
+from tests.harness.sound import VirtualSound
 
 ZEROS, NOISE = bytes(960), np.full(480, 5, "<i2").tobytes()
 VOICE, CUT = np.full(480, 3_000, "<i2").tobytes(), np.full(480, 32_767, "<i2").tobytes()
@@ -218,3 +221,33 @@ async def test_it_does_not_begin_while_the_assistant_would_hear_it(stage: Stage)
     stage.test.start()
     assert stage.shown == [CheckState(text="Mute first.")]
     assert not stage.sound.streams
+
+
+@pytest.mark.sound
+async def test_on_a_real_sound_server_what_is_said_comes_back_by_the_loudspeaker(sound: VirtualSound) -> None:
+    chance = np.random.default_rng(3)
+    spoken = np.rint(chance.uniform(-6_000, 6_000, 24_000)).astype("<i2")
+    shown: list[CheckState] = []
+    test = MicrophoneTest(shown.append, lambda: (None, None), sound=SoundSystem())
+    with sound.record() as recorder:
+        test.start()
+        await until(lambda: shown[-1].phase is CheckPhase.RECORDING, 20)
+        await asyncio.to_thread(sound.play, spoken.tobytes())
+        await until(lambda: not test.runs, 30)
+        await until(lambda: np.count_nonzero(recorder.samples) > 20_000, 20)
+        heard = recorder.samples.astype(float)
+    assert "works" in shown[-1].text
+    likeness = np.abs(np.correlate(heard, spoken[:4_800].astype(float), "valid"))
+    at = int(np.argmax(likeness))
+    assert np.corrcoef(heard[at : at + 4_800], spoken[:4_800])[0, 1] > 0.9
+
+
+@pytest.mark.sound
+async def test_on_a_real_sound_server_a_microphone_nobody_speaks_into_gives_only_silence(
+    sound: VirtualSound,
+) -> None:
+    shown: list[CheckState] = []
+    test = MicrophoneTest(shown.append, lambda: (None, None), sound=SoundSystem())
+    test.start()
+    await until(lambda: not test.runs, 30)
+    assert shown[-1].text == " ".join(WORDS[Fault.ZEROS])
