@@ -24,7 +24,16 @@ from typing import Protocol
 import numpy as np
 import soxr
 
-from desktop_app.audio.echo import LEAD_S, CaptureClock, Cleaned, EchoCanceller, Polish, Reference, Trust
+from desktop_app.audio.echo import (
+    LEAD_S,
+    CaptureClock,
+    Cleaned,
+    EchoCanceller,
+    HalfDuplex,
+    Polish,
+    Reference,
+    Trust,
+)
 from desktop_app.audio.echo_path import FRAME, RATE_HZ, Samples
 from desktop_app.audio.handover import Handover
 from desktop_app.audio.onset import SUSPECT, Onset, Order, VoiceActivity, VoiceFinder
@@ -100,7 +109,7 @@ class DuplexSound:
         self._sound = sound if sound is not None else sound_system()
         self.make_detector = make_detector
         self._wanted = wanted
-        self.cleaning = wanted()
+        self.cleaning = Cleaning()
         self._always = always
         self._clock = clock
         self._inputs: Handover[Input] = Handover(asyncio.get_running_loop(), post)
@@ -134,7 +143,7 @@ class DuplexSound:
     def open_input(self, device: str | None, latency_s: float, take: Take, lost: Callable[[], None]) -> Stream:
         """Open a microphone; with hands-free its blocks pass an ear."""
         self.look_again()
-        if not (self.cleaning.works or self._always):
+        if not (self.cleaning.listens or self._always):
             return self._sound.open_input(device, latency_s, take, lost)
         ear = Ear(self, take)
         stream = self._sound.open_input(
@@ -367,14 +376,16 @@ class _Attention:
         self._waiting = np.zeros(0, np.float32)
         self._line = _Line()
         owner.played.clear()
+        self._leaps = 0
         self._onset = Onset()
         self._probability = 0.0
         self._trust = Trust.UNKNOWN
         self._ducked_frames = 0
         self._finder = self._make_finder()
-        self._canceller = self._polish = None
+        self._canceller: EchoCanceller | HalfDuplex | None = None
+        self._polish: Polish | None = None
         if cleaning.echo:
-            self._canceller = EchoCanceller(noise=cleaning.noise, gain=cleaning.gain)
+            self._canceller = _canceller(cleaning)
         else:
             self._polish = Polish(noise=cleaning.noise, gain=cleaning.gain)
 
@@ -411,6 +422,9 @@ class _Attention:
     def _frame(self, near: Samples, at: float) -> Samples:
         if self._canceller is None:
             return near if self._polish is None else self._polish.process(near)
+        if self._line.reference.has_leapt(at + LEAD_S) or self._clock.leaps != self._leaps:
+            self._leaps = self._clock.leaps
+            self._canceller.startle()
         far = self._line.reference.read(at + LEAD_S, FRAME)
         cleaned = self._canceller.feed(near, far, voice=self._probability >= SUSPECT)
         self._judge(cleaned)
@@ -507,6 +521,13 @@ class _Line:
     @staticmethod
     def _new_resampler(rate_hz: int) -> soxr.ResampleStream:
         return soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32", quality=QUALITY)
+
+
+def _canceller(cleaning: Cleaning) -> EchoCanceller | HalfDuplex:
+    try:
+        return EchoCanceller(noise=cleaning.noise, gain=cleaning.gain)
+    except ImportError:  # a platform without a wheel of WebRTC's canceller
+        return HalfDuplex()
 
 
 ECHO_STAYS = Notice(

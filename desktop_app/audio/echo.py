@@ -27,8 +27,9 @@ from desktop_app.audio.echo_path import FRAME, NEAR_DB, RATE_HZ, EchoPath, Sampl
 
 FRAME_S = FRAME / RATE_HZ
 
-LEAD_S = 0.015
-"""The reference is read so much ahead: an echo must not come before it, however wrong the stamps are."""
+LEAD_S = 0.04
+"""The reference is read so much ahead, as an echo must not come before it: stamps were seen to err by 20 ms. What a
+device takes is known 60 ms and more before its sound can come back."""
 
 HOLD_FRAMES = 30
 """How long after a near voice frames are taken from the gentle path: its words' soft ends."""
@@ -38,6 +39,10 @@ SHORT_HOLD_FRAMES = 5
 CLEAR_FRAMES = 3
 CLEAR_DB = 6.0
 """Evidence that opens the gentle path before a detector knows whether it is a voice."""
+
+ASTRAY_FRAMES = 80
+"""How long nothing is heard while something plays after the echo has leapt: AEC3 needs as long to find it again."""
+CHECKED_EVERY = 2
 
 LOUD_DB = 6.0
 LOUD_FRAMES, OF_FRAMES = 6, 8
@@ -107,8 +112,12 @@ class Reference:
     LENGTH_S = 4
     FAR_OFF_S = 0.008
     """A block whose time differs by more from the end of the one before does not follow it."""
+    PAUSE_S = 0.5
+    """After so long without a block a new one begins something else."""
 
     def __init__(self) -> None:
+        self._leaps = deque[float](maxlen=20)
+        self._begins = True
         self._ring = np.zeros(self.LENGTH_S * RATE_HZ, np.float32)
         self._end: int | None = None
         """The position after the latest sample: time in samples."""
@@ -126,13 +135,25 @@ class Reference:
             self._end = start
         elif abs(start - self._end) <= self.FAR_OFF_S * RATE_HZ:
             start = self._end
-        elif start > self._end:
+        elif start - self._end < self.PAUSE_S * RATE_HZ and not self._begins:
+            self._leaps.append(start / RATE_HZ)
+        if self._end is not None and start > self._end:
             self._write(self._end, np.zeros(start - self._end, np.float32))
+        self._begins = False
         self._write(start, samples[-self._ring.size :])
+
+    def has_leapt(self, until_s: float) -> bool:
+        """Tell, once, of a block that did not follow the one before: from here on an echo may come otherwise."""
+        leapt = False
+        while self._leaps and self._leaps[0] <= until_s:
+            self._leaps.popleft()
+            leapt = True
+        return leapt
 
     def cut(self, at_s: float) -> None:
         """Forget what would have left the DAC from `at_s` on: the device dropped it."""
         at = round(at_s * RATE_HZ)
+        self._begins = True
         if self._end is not None and at < self._end:
             at = max(at, self._end - self._ring.size)
             self._write(at, np.zeros(self._end - at, np.float32))
@@ -172,6 +193,8 @@ class CaptureClock:
         self._captured_s = 0.0
         self._least_s: float | None = None
         self._offset_s = 0.0
+        self.leaps = 0
+        """How often the count was put right."""
 
     def block(self, length_s: float, arrived_s: float) -> float:
         """Return when the first sample of the next block was captured."""
@@ -183,6 +206,7 @@ class CaptureClock:
         self._least_s = min(seen_s, self._least_s + self.CREEP_S)
         if abs(self._least_s - self._offset_s) > self.FAR_OFF_S:
             self._offset_s = self._least_s
+            self.leaps += 1
         return began_s + self._offset_s
 
 
@@ -300,6 +324,7 @@ class EchoCanceller:
         self._audible_frames = 0
         self._since_played = self.LINGER_FRAMES
         self._since_near = 0
+        self._astray_frames = self._unchecked_frames = 0
         self._is_gentle = True
         self._levels_db = deque[float](maxlen=self.WITNESS_FRAMES)
         self._evidence_db = deque[float](maxlen=self.WITNESS_FRAMES)
@@ -308,6 +333,12 @@ class EchoCanceller:
     def learned(self) -> bool:
         """Whether the path is known well enough to tell a person from the loudspeaker."""
         return self._audible_frames >= LEARNED_FRAMES
+
+    def startle(self) -> None:
+        """The streams' times leapt: what was learned of the echo no longer holds."""
+        if self.learned:
+            self._path.forget_place()
+            self._astray_frames = ASTRAY_FRAMES
 
     def feed(self, near: Samples, far: Samples, *, voice: bool = False) -> Cleaned:
         """Take a frame of the microphone and what was played at that time.
@@ -330,9 +361,23 @@ class EchoCanceller:
             _level_db(near), _decibels(rest.left_power), playing=playing, likeness=self._path.likeness
         )
         gentle = rest.samples if self.learned or not playing else hard_before
+        if self._has_leapt(playing=playing):
+            silence = np.zeros(FRAME, np.float32)
+            return Cleaned(self._polish.process(silence), silence, near=False, playing=True, trust=trust)
         recent = list(self._evidence_db)[-OF_FRAMES:] if playing and self.learned else []
         loud = sum(evidence_db >= LOUD_DB for evidence_db in recent) >= LOUD_FRAMES
         return Cleaned(self._polish.process(sent), gentle, near_by or not playing, playing, trust, loud)
+
+    def _has_leapt(self, *, playing: bool) -> bool:
+        """Tell whether the echo has lately begun to come at another time: then it is taken for nobody's voice."""
+        self._astray_frames = max(0, self._astray_frames - 1)
+        self._unchecked_frames += 1
+        surprising = sum(evidence_db >= LOUD_DB for evidence_db in list(self._evidence_db)[-OF_FRAMES:]) >= 2
+        if playing and self.learned and surprising and self._unchecked_frames >= CHECKED_EVERY:
+            self._unchecked_frames = 0
+            if self._path.astray():
+                self.startle()
+        return self._astray_frames > 0 and playing
 
     def _somebody(self, hard: Samples, evidence_db: float) -> bool:
         """Tell whether somebody is heard: AEC3 leaves something of them, or the rest is far above the usual."""
@@ -353,6 +398,22 @@ class EchoCanceller:
         rise = np.linspace(0.0, 1.0, FRAME, dtype=np.float32)
         share = rise if is_gentle else 1 - rise
         return share * gentle + (1 - share) * hard
+
+
+class HalfDuplex:
+    """Stands in for a canceller where there is none: it hears nobody while something plays."""
+
+    def __init__(self) -> None:
+        self._since_played = EchoCanceller.LINGER_FRAMES
+
+    def startle(self) -> None:
+        """Nothing was learned."""
+
+    def feed(self, near: Samples, far: Samples, *, voice: bool = False) -> Cleaned:
+        """Take a frame of the microphone and what was played at that time."""
+        self._since_played = 0 if _level_db(far) > AUDIBLE_DB else self._since_played + 1
+        playing = self._since_played < EchoCanceller.LINGER_FRAMES
+        return Cleaned(near, near, near=not playing, playing=playing, trust=Trust.POOR)
 
 
 def _level_db(frame: Samples) -> float:

@@ -19,6 +19,9 @@ turned down as far as it can be explained by the rest.
 nobody tells of. So the loudness of the bands is compared over `LAGS` blocks, and the filter is moved by whole
 blocks when the echo lies outside it.
 
+**The leap.** A device that drops a block moves the echo by 20 ms, and all that was learned is wrong at once: to the
+filter it looks like a person. But it is the loudspeaker, found at another delay than before (`astray`).
+
 Pure numpy, 16 kHz, frames of 10 ms; about 0.2 ms per frame.
 """
 
@@ -44,6 +47,14 @@ EARLY = 3
 """Frames of the filter left before an echo whose delay was measured."""
 LAGS = 64
 """How late an echo may come, in frames."""
+
+COMPARED = 2048
+"""Samples of the microphone, 128 ms, that are looked for in what was played."""
+LEAP = 16
+"""Samples by which an echo that is as expected does not move."""
+ALIKE, MORE_ALIKE = 0.45, 1.5
+"""The least correlation of an echo that leapt, and how much more of it there is than at the delay expected: over an
+echo that stays a person's pitch now and then makes another delay look better, but not by so much, nor twice."""
 
 MEMORY = 0.995
 """How much of the path stays from frame to frame: drifting clocks want it lower, the depth of cancelling higher."""
@@ -103,7 +114,9 @@ class EchoPath:
         self._lag = 0
         self._silent_frames = LAGS + PARTITIONS
         """How long nothing has been played."""
-        self._turn = 0
+        self._turn = self._surprises = 0
+        self._recent_near = np.zeros(COMPARED, np.float32)
+        self._recent_far = np.zeros(COMPARED + (LAGS + PARTITIONS) * FRAME, np.float32)
         self._gentle = _Suppressor()
 
     @property
@@ -121,6 +134,8 @@ class EchoPath:
         self._blocks[1:] = self._blocks[:-1]
         self._blocks[0] = _spectrum(np.concatenate([self._last_far, far]))
         self._last_far = far
+        self._recent_near = np.concatenate([self._recent_near[FRAME:], near])
+        self._recent_far = np.concatenate([self._recent_far[FRAME:], far])
         self._silent_frames = 0 if far.any() else self._silent_frames + 1
         if self._silent_frames >= LAGS + PARTITIONS:
             return Rest(self._gentle.pass_on(near), 0.0, 0.0, mean_square(near))
@@ -131,6 +146,35 @@ class EchoPath:
         self._learn(heard, rest)
         samples, evidence_db = self._gentle.feed(rest, echo)
         return Rest(samples, evidence_db, mean_square(echo), mean_square(rest))
+
+    def astray(self) -> bool:
+        """Tell whether what the microphone hears is the loudspeaker after all, at another delay; seen twice."""
+        near, far = _sharpened(self._recent_near), _sharpened(self._recent_far)
+        size = 1 << (far.size + near.size - 1).bit_length()
+        products = np.fft.irfft(np.fft.rfft(far, size) * np.conj(np.fft.rfft(near, size)), size)
+        sums = np.concatenate([[0.0], np.cumsum(np.square(far, dtype=np.float64))])
+        places = far.size - near.size + 1
+        powers = sums[near.size :] - sums[: -near.size]
+        likeness = np.abs(products[:places]) / np.sqrt(float(near @ near) * powers + 1e-9)
+        found = int(likeness.argmax())
+        expected = places - 1 - self._expected()
+        there = float(likeness[max(0, expected - LEAP) : expected + LEAP + 1].max(initial=0.0))
+        self._surprises += 1
+        if likeness[found] < max(ALIKE, MORE_ALIKE * there):
+            self._surprises = 0
+        return self._surprises >= 2
+
+    def forget_place(self) -> None:
+        """Keep nothing for sure: the echo comes at another time."""
+        self._surprises = 0
+        self._variance[:] = UNCERTAINTY
+        self._weights[:] = 0.0
+        self._gentle.forget()
+
+    def _expected(self) -> int:
+        """Return the delay of the strongest sound of the path, in samples."""
+        filters = _frames(self._weights)[:, :FRAME]
+        return self._lag * FRAME + int(np.abs(filters).argmax())
 
     def _learn(self, heard: Spectrum, rest: Samples) -> None:
         error = _spectrum(np.concatenate([np.zeros(FRAME, np.float32), rest]))
@@ -223,6 +267,10 @@ class _Suppressor:
         self._last = np.zeros((2, FRAME), np.float32)
         self._tail = np.zeros(FRAME, np.float32)
 
+    def forget(self) -> None:
+        """Take it that little is cancelled."""
+        self._left_db[:] = -6.0
+
     def feed(self, rest: Samples, echo: Samples) -> tuple[Samples, float]:
         """Return the frame before, cleaned, and the evidence of this one."""
         spectrum = _spectrum(_WINDOW * np.concatenate([self._last[0], rest]))
@@ -280,3 +328,8 @@ def _frames(spectrum: Spectrum) -> Samples:
 def mean_square(frame: Samples) -> float:
     """Return the power of a frame."""
     return float(frame @ frame) / frame.size
+
+
+def _sharpened(sound: Samples) -> Samples:
+    """Return a sound without what makes it alike to itself a little later."""
+    return sound[1:] - np.float32(0.9) * sound[:-1]

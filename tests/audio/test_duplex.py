@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -138,7 +139,24 @@ async def test_with_push_to_talk_the_microphone_is_the_device_itself(stage: Stag
 
 async def test_whoever_wants_no_cleaning_gets_what_was_captured(stage: Stage) -> None:
     stream, device = stage.microphone(Cleaning(listens=True, echo=False))
-    assert stream is device
+    device.hear(b"abcd", b"efgh")
+    stream.abort()
+    assert bytes(stage.taken) == b"abcdefgh"
+
+
+async def test_without_a_canceller_nobody_is_heard_while_it_speaks(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pywebrtc_audio", None)
+    stream, microphone = stage.microphone()
+    _, speaker = stage.speaker(pcm16(tone(1.0)))
+    await stage.both(tone(4.0), speaker=speaker, microphone=microphone)
+    stream.abort()
+    await until(lambda: len(stage.posted) >= 2)
+    assert [event.notice is None for event in stage.posted if isinstance(event, DuplexChanged)] == [False, True]
+    heard = sound_of(bytes(stage.taken))
+    assert not heard[rooms.RATE_HZ // 2 : rooms.RATE_HZ].any()
+    assert rooms.power(heard[2 * rooms.RATE_HZ : 3 * rooms.RATE_HZ]) > 0.004
 
 
 async def test_nobody_plays_so_everything_passes_a_little_later(stage: Stage) -> None:

@@ -111,6 +111,18 @@ def test_an_echo_that_comes_much_later_than_the_stream_says_is_found() -> None:
     assert rooms.decibels(rooms.power(before)) - rooms.decibels(rooms.power(rest)) > 15
 
 
+@pytest.mark.parametrize("leap_ms", [20, -20])
+def test_an_echo_that_leaps_is_nobody_near(leap_ms: int) -> None:
+    far = reader(12)
+    before = scene(ROOMS[1], far, delay_ms=60)
+    after = scene(ROOMS[1], far, delay_ms=60 + leap_ms)
+    half = far.size // 2
+    leapt = Scene(far, np.concatenate([before.echo[:half], after.echo[half:]]), before.near, before.noise)
+    result = run(leapt)
+    assert result.erle_db(7, 12) >= 20
+    assert sum(frame.near for frame in frames_between(result, 7, 12)) < 0.2 * 500
+
+
 def test_noise_is_suppressed_if_that_is_wanted() -> None:
     made = scene(ROOMS[0], silence(4), noise_db=-40)
     plain, calm = run(made), run(made, noise=True)
@@ -222,6 +234,15 @@ def test_a_long_pause_leaves_nothing_of_before() -> None:
     reference.place(ramp(320), 100.0)
     assert np.array_equal(reference.read(100.0, 320), ramp(320))
     assert not reference.read(99.0, 16_000).any()
+
+
+def test_a_block_that_does_not_follow_is_told_once_when_it_is_reached() -> None:
+    reference = Reference()
+    reference.place(ramp(320), 10.0)
+    reference.place(ramp(320), 10.05)
+    assert [reference.has_leapt(at_s) for at_s in (10.02, 10.05, 10.06)] == [False, True, False]
+    reference.place(ramp(320), 20.0)
+    assert not reference.has_leapt(30.0), "after a pause nothing is expected"
 
 
 def test_what_the_device_dropped_was_not_played() -> None:
