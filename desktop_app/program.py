@@ -29,7 +29,9 @@ from PySide6.QtCore import QMetaObject, QTimer, SignalInstance
 from PySide6.QtWidgets import QApplication
 
 from desktop_app import endpoints, media, wishes
+from desktop_app.audio.duplex import Cleaning, DuplexSound
 from desktop_app.audio.microphone import Microphone
+from desktop_app.audio.onset import VoiceActivity
 from desktop_app.audio.speaker import Speaker
 from desktop_app.books import Books
 from desktop_app.conversation import inputs
@@ -155,9 +157,16 @@ class Program:
         )
         self._transport = WebSocketTransport(self._endpoint, self._handle, redaction=redaction)
         audio = settings.audio
-        self._speaker = Speaker(self._handle, device=options.output_device or audio.output_device or None)
+        self._muted = False
+        self._sound = DuplexSound(
+            self._handle, make_detector=_voice_detector, wanted=self._cleaning, always=audio.keep_microphone_warm
+        )
+        self._speaker = Speaker(
+            self._handle, sound=self._sound, device=options.output_device or audio.output_device or None
+        )
         self._microphone = Microphone(
             self._handle,
+            sound=self._sound,
             device=options.input_device or audio.input_device or None,
             warm=audio.keep_microphone_warm,
             told_after_ms=DEBOUNCE_MS,
@@ -293,6 +302,7 @@ class Program:
             closing.push_async_callback(self._sounds.close)
             closing.push_async_callback(self._books.close)
             closing.push_async_callback(self._transport.close)
+            closing.callback(self._sound.close)
             closing.callback(self._speaker.close)
             closing.callback(self._microphone.shutdown)
             closing.callback(self._devices.close)
@@ -362,7 +372,7 @@ class Program:
         join(window.summary_asked, lambda: self._ask_beside(inputs.AsideKind.SUMMARY))
         join(window.replies_asked, lambda: self._ask_beside(inputs.AsideKind.REPLIES))
         join(window.mode_chosen, lambda mode: self._preferences.set("turns.mode", mode))
-        join(window.muted_chosen, lambda muted: handle(inputs.Muted(muted)))
+        join(window.muted_chosen, self._mute)
         join(window.session_shown, self._preferences.session_shown)
         join(window.answer_asked, lambda: handle(inputs.AnswerAsked()))
         join(window.voice_chosen, self._preferences.choose_voice)
@@ -371,6 +381,22 @@ class Program:
         join(window.reconnect_asked, lambda: handle(inputs.ConnectAsked()))
         join(window.retry_stopped, lambda: handle(inputs.RetryStopped()))
         join(window.notice_acted, self._notice_acted)
+
+    def _mute(self, muted: bool) -> None:
+        self._muted = muted
+        self._sound.look_again()
+        self._handle(inputs.Muted(muted))
+
+    def _cleaning(self) -> Cleaning:
+        """Return what is to be done with the microphone's sound, by the settings."""
+        settings = self._preferences.settings
+        return Cleaning(
+            listens=settings.turns.mode != "talk",
+            gives_way=settings.turns.mode == "hands_free" and settings.turns.interrupt and not self._muted,
+            echo=settings.audio.echo_cancellation,
+            noise=settings.audio.noise_suppression,
+            gain=settings.audio.automatic_gain,
+        )
 
     def _begin_anew(self) -> None:
         self._books.begin_conversation()
@@ -445,6 +471,14 @@ class Program:
                 self._devices.choose(name, self._preferences.settings.audio.input_device)
             case "audio.output_device":
                 self._devices.choose(name, self._preferences.settings.audio.output_device)
+            case (
+                "turns.mode"
+                | "turns.interrupt"
+                | "audio.echo_cancellation"
+                | "audio.noise_suppression"
+                | "audio.automatic_gain"
+            ):
+                self._sound.look_again()
             case "audio.keep_microphone_warm":
                 self._microphone.keep_warm(self._preferences.settings.audio.keep_microphone_warm)
             case "audio.volume":
@@ -557,6 +591,13 @@ class Program:
             case "loaded":
                 _log.info("engines loaded: %s", ", ".join(report.engines))
                 self._window.show_progress("", None)
+
+
+def _voice_detector() -> VoiceActivity:
+    """Return the offline assistant's detector; `ImportError` where its engines are not installed."""
+    from desktop_app.local_server.engines.silero import SileroVoiceActivity
+
+    return SileroVoiceActivity()
 
 
 def _chat(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:

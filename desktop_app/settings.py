@@ -183,6 +183,27 @@ class AudioSettings:
         help="Done by the server before it listens.",
         choices=(("near_field", "For a headset"), ("far_field", "For a laptop or a room"), ("off", "None")),
     )
+    echo_cancellation: bool = declare(
+        True,
+        section=SOUND,
+        label="Take the assistant's own voice out of what the microphone hears",
+        help="For talking hands-free without headphones: it does not answer itself, and hears you speak over it.",
+        only=(_FREE,),
+    )
+    noise_suppression: bool = declare(
+        False,
+        section=SOUND,
+        label="Suppress steady noise",
+        help="Done on this computer, before anything is sent.",
+        only=(_FREE,),
+    )
+    automatic_gain: bool = declare(
+        False,
+        section=SOUND,
+        label="Raise a quiet voice",
+        help="Done on this computer, before anything is sent.",
+        only=(_FREE,),
+    )
 
 
 @dataclass(frozen=True, slots=True)
