@@ -96,6 +96,8 @@ class NoticeAction(Enum):
     SPEND_ON = "go on all the same"
     CONTINUE = "continue"
     """The conversation that was cut off; the notice's details are its number."""
+    SHOW_EARLIER = "show what came before"
+    """The entries that are no longer listed: they are in the history."""
     USE_MODEL = "use this model"
     """For the offline assistant; the notice's details say which."""
 

@@ -34,7 +34,7 @@ from desktop_app.audio.microphone import Microphone
 from desktop_app.audio.onset import VoiceActivity
 from desktop_app.audio.speaker import Speaker
 from desktop_app.books import Books
-from desktop_app.conversation import inputs
+from desktop_app.conversation import inputs, limits
 from desktop_app.conversation.conversation import Conversation
 from desktop_app.conversation.effects import CountUsage, Effect, Entry, EntryAction
 from desktop_app.conversation.latency import Stopwatch
@@ -233,6 +233,7 @@ class Program:
                 jitter=random.random,
                 now=time.time,
                 titles=self._can_name_conversations,
+                most_entries=limits.MAX_ENTRIES_KEPT_ELSEWHERE if settings.history.keep else limits.MAX_ENTRIES,
             ),
             transport=self._transport,
             speaker=self._speaker,
@@ -441,6 +442,8 @@ class Program:
         match notice.action:
             case NoticeAction.SPEND_ON:
                 self._books.spend_on()
+            case NoticeAction.SHOW_EARLIER:
+                self._reading.open_present_whole()
             case NoticeAction.CONTINUE:
                 self._reading.go_on_with(int(notice.details))
             case NoticeAction.USE_MODEL:
@@ -542,6 +545,7 @@ class Program:
         """Forget what was said; what left only for want of room stays in the history."""
         if for_room:
             self._history.let_go(item_id)
+            self._reading.tell_of_earlier()
         else:
             self._history.remove(item_id)
 

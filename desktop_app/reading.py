@@ -67,6 +67,8 @@ class Reading:
         """What to search for."""
         self._searching = False
         self._opened = 0
+        self._told_of: int | None = None
+        """The conversation whose oldest entries are no longer listed, and the user was told."""
         """Counts what was asked to be opened: only the last is shown."""
 
     def open(self, join: Callable[[Any, Callable[..., object]], None]) -> None:
@@ -182,6 +184,13 @@ class Reading:
         opened = self._opened
         if number == self._history.current and (self._window.show_present(item_id) or not item_id):
             return
+        await self._show_stored(number, item_id, opened)
+
+    async def _open_stored(self, number: int, item_id: str) -> None:
+        self._opened += 1
+        await self._show_stored(number, item_id, self._opened)
+
+    async def _show_stored(self, number: int, item_id: str, opened: int) -> None:
         past = await self._about(number)
         entries = await self._history.entries(number)
         if opened != self._opened:
@@ -189,6 +198,20 @@ class Reading:
         if past is None or not entries:
             raise _Gone()
         self._window.show_past(past, entries, item_id)
+
+    def tell_of_earlier(self) -> None:
+        """An entry left the transcript for want of room: say where it is, once in a conversation."""
+        number = self._history.current
+        if number is not None and number != self._told_of:
+            self._told_of = number
+            text = "The oldest rows of this conversation are no longer listed here."
+            hint = "They are kept in the history."
+            self._window.show_notice(Notice(text, hint, key="earlier", action=NoticeAction.SHOW_EARLIER))
+
+    def open_present_whole(self) -> None:
+        """Show all that is kept of the conversation that is going on, to be read; it goes on meanwhile."""
+        if self._history.current is not None:
+            self._start(self._open_stored, self._history.current, "")
 
     async def _about(self, number: int) -> PastConversation | None:
         if number not in self._known:

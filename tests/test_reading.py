@@ -164,6 +164,21 @@ def test_only_what_was_opened_last_is_shown(run_async: RunAsync, window: MainWin
     run_async(story())
 
 
+def test_what_is_no_longer_listed_can_be_shown(run_async: RunAsync, window: MainWindow) -> None:
+    async def story() -> None:
+        desk = Desk(window)
+        await desk.until(lambda: len(desk.titles()) == 3, "the list")
+        desk.history.current = 2
+        desk.reading.tell_of_earlier()
+        desk.reading.tell_of_earlier()
+        assert [text for text in desk.told() if "no longer listed" in text] == [desk.told()[-1]], "said once"
+        desk.reading.open_present_whole()
+        await desk.until(lambda: window.past_number == 2, "all that is kept of it")
+        await desk.close()
+
+    run_async(story())
+
+
 def test_only_hits_for_what_is_searched_for_now_are_shown(run_async: RunAsync, window: MainWindow) -> None:
     async def story() -> None:
         desk = Desk(window)

@@ -142,7 +142,8 @@ class Conversation:
 
     `session` is what every connection is configured with, without the voice. `voices` is what can be picked.
     `jitter` returns 0 to 1. `titles`: whether a title is asked for by a response out of band, once it may be. `now`
-    returns Unix seconds; without it a session is not renewed before it expires.
+    returns Unix seconds; without it a session is not renewed before it expires. `most_entries`: how many the
+    transcript holds.
     """
 
     def __init__(
@@ -154,11 +155,12 @@ class Conversation:
         jitter: Callable[[], float],
         titles: Callable[[], bool] = lambda: False,
         now: Callable[[], float] | None = None,
+        most_entries: int | None = None,
     ) -> None:
         self._outbox = outbox = Outbox()
         self._link = LinkMachine(outbox, jitter)
         self._setup = setup = Setup(outbox, session, voice=voice, voices=voices)
-        self._transcript = transcript = Transcript(outbox)
+        self._transcript = transcript = Transcript(outbox, most_entries or limits.MAX_ENTRIES)
         self._responses = responses = Responses(outbox)
         self._playback = Playback(outbox, transcript)
         self._talk = Talk(outbox)

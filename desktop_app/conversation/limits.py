@@ -13,6 +13,8 @@ from typing import TypeVar
 MAX_FRAME_BYTES = 64 * 2**20
 """One message of the socket, in however many pieces it comes: an item that is asked for with its sound, a quarter
 of an hour of it in base64. A longer one closes the connection before it is held as a whole."""
+MAX_ENTRIES_KEPT_ELSEWHERE = 1_000
+"""As the next one, where every entry is kept in the history: a talk of many hours does not grow in memory."""
 MAX_ENTRIES = 10_000
 """Entries of the transcript; the oldest leaves the window as well."""
 MAX_ENTRY_CHARS = 200_000

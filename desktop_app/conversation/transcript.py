@@ -53,8 +53,10 @@ def as_ended(entry: Entry) -> Entry:
 class Transcript:
     """The entries, in order; every change is shown."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, most: int = limits.MAX_ENTRIES) -> None:
+        """Hold at most so many entries: the oldest leaves for the newest."""
         self._outbox = outbox
+        self._most = most
         self._order = Order()
         self._entries: dict[str, Entry] = {}
         self._texts: dict[str, dict[int, str]] = {}
@@ -187,7 +189,7 @@ class Transcript:
 
     def _let_go(self, kept: str) -> None:
         """Drop the oldest entries if there are too many."""
-        while len(self._entries) > limits.MAX_ENTRIES or self._chars > limits.MAX_TRANSCRIPT_CHARS:
+        while len(self._entries) > self._most or self._chars > limits.MAX_TRANSCRIPT_CHARS:
             oldest = self._order.first
             if oldest is None or oldest == kept:
                 return

@@ -36,6 +36,7 @@ ACTION_WORDS = {
     NoticeAction.SPEND_ON: "Go on all the same",
     NoticeAction.USE_MODEL: "Use it",
     NoticeAction.CONTINUE: "Continue",
+    NoticeAction.SHOW_EARLIER: "Show them",
 }
 ICONS = {Severity.INFO: "info", Severity.WARNING: "triangle-alert", Severity.ERROR: "circle-alert"}
 SEVERITY_WORDS = {Severity.INFO: "Information", Severity.WARNING: "Warning", Severity.ERROR: "Error"}
@@ -210,7 +211,7 @@ class NoticesBar(CardStack):
             case NoticeAction.COPY_DETAILS:
                 QGuiApplication.clipboard().setText(card.notice.details or card.notice.text)
                 card.action.setText("Copied")
-            case NoticeAction.SPEND_ON | NoticeAction.USE_MODEL | NoticeAction.CONTINUE:
+            case NoticeAction.SPEND_ON | NoticeAction.USE_MODEL | NoticeAction.CONTINUE | NoticeAction.SHOW_EARLIER:
                 self.take_out(card)
                 self.acted.emit(card.notice)
             case NoticeAction.NONE:

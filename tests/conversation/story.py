@@ -146,10 +146,17 @@ class Story:
         voices: Sequence[str] = ("heart", "max"),
         titles: bool = False,
         now: Callable[[], float] | None = None,
+        most_entries: int | None = None,
     ) -> None:
         self.config = config
         self.core = Conversation(
-            config, voice=voice, voices=voices, jitter=lambda: 1.0, titles=lambda: titles, now=now
+            config,
+            voice=voice,
+            voices=voices,
+            jitter=lambda: 1.0,
+            titles=lambda: titles,
+            now=now,
+            most_entries=most_entries,
         )
         self.effects: list[Effect] = []
         self.stopped_with: tuple[Heard, ...] = ()

@@ -509,3 +509,11 @@ def test_an_item_in_the_middle_and_an_interruption_stay_quick_too() -> None:
 
     assert (ms := _best_ms(story.core, inserted)) < 0.2, f"{ms:.3f} ms"
     assert (ms := _best_ms(story.core, StopPressed)) < 0.2, f"{ms:.3f} ms"
+
+
+def test_where_the_history_keeps_them_fewer_entries_are_held() -> None:
+    story = Story(most_entries=3).online()
+    effects = [effect for n in range(5) for effect in story.says(words_of(f"item_{n}", "Hello."))]
+    gone = of(RemoveEntry, effects)
+    assert [entry.item_id for entry in story.shown()] == ["item_2", "item_3", "item_4"]
+    assert all(effect.for_room for effect in gone), "it was not the user who wanted them gone"
