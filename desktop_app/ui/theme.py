@@ -8,6 +8,7 @@ Text and its ground reach a contrast of 4.5 : 1 in both palettes (a test compute
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from enum import Enum
 from html import escape
@@ -145,9 +146,7 @@ class Theme(QObject):
         self._scale = scale
         self._svg: dict[str, str] = {}
         self._renderers: dict[tuple[str, str], QSvgRenderer] = {}
-        self.reduced_motion = (
-            not app.isEffectEnabled(Qt.UIEffect.UI_General) if reduced_motion is None else reduced_motion
-        )
+        self.reduced_motion = _wants_no_motion(app) if reduced_motion is None else reduced_motion
         self._families = _load_fonts()
         self.palette = LIGHT
         app.setStyle("Fusion")
@@ -420,3 +419,8 @@ def _style_sheet(theme: Theme) -> str:
     QProgressBar {{ background: {p.line}; border: none; border-radius: {px(2)}px; max-height: {px(4)}px; }}
     QProgressBar::chunk {{ background: {p.accent}; border-radius: {px(2)}px; }}
     """
+
+
+def _wants_no_motion(app: QApplication) -> bool:
+    """Whether the system asks for less motion, where Qt knows: elsewhere it says so of everybody."""
+    return sys.platform in ("win32", "darwin") and not app.isEffectEnabled(Qt.UIEffect.UI_General)

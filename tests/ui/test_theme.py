@@ -100,3 +100,16 @@ def test_licences_lie_beside_what_is_bundled() -> None:
 
 def test_a_tooltip_shows_markup_as_it_is() -> None:
     assert plain_tip("<b>&") == "<span>&lt;b&gt;&amp;</span>"
+
+
+@pytest.mark.parametrize(("system", "still"), [("linux", False), ("win32", True), ("darwin", True)])
+def test_a_system_that_cannot_be_asked_wants_motion(
+    qapp: QApplication, monkeypatch: pytest.MonkeyPatch, system: str, still: bool
+) -> None:
+    was_enabled = qapp.isEffectEnabled(Qt.UIEffect.UI_General)
+    qapp.setEffectEnabled(Qt.UIEffect.UI_General, False)
+    monkeypatch.setattr("sys.platform", system)
+    try:
+        assert Theme(qapp, Appearance.LIGHT).reduced_motion is still
+    finally:
+        qapp.setEffectEnabled(Qt.UIEffect.UI_General, was_enabled)
