@@ -42,7 +42,7 @@ from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 
 from desktop_app import program as program_module
-from desktop_app.audio.microphone import Microphone
+from desktop_app.audio.duplex import DuplexSound
 from desktop_app.audio.speaker import Speaker
 from desktop_app.conversation import inputs
 from desktop_app.conversation.effects import Entry, EntryStatus, Link, Role, Turn
@@ -291,8 +291,10 @@ class Talk:
         """How the server is reached: by this certificate; empty: without TLS."""
         self._faults = faults
         self._folder = folder
-        # The listener knows answers by their samples: nothing may sound over them.
-        (folder / "settings.json").write_text(json.dumps({"audio": {"cue_error": False}}), "utf-8")
+        # The listener knows answers by their samples: nothing may sound over them. What listens for the user's own
+        # voice does so in a thread of its own, which knows no jumping clock.
+        sound = {"cue_error": False, "echo_cancellation": False}
+        (folder / "settings.json").write_text(json.dumps({"audio": sound}), "utf-8")
         self._certificates = certificates
         self._proxies: dict[str, FaultyProxy] = {}
         self._asked: list[str] = []
@@ -361,8 +363,8 @@ class Talk:
         Watched.address = staticmethod(self._address)
         Watched.seen = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(program_module, "Speaker", partial(Speaker, sound=self.sound, clock=loop.time))
-            patch.setattr(program_module, "Microphone", partial(Microphone, sound=self.sound))
+            patch.setattr(program_module, "DuplexSound", partial(DuplexSound, sound=self.sound, clock=loop.time))
+            patch.setattr(program_module, "Speaker", partial(Speaker, clock=loop.time))
             patch.setenv("SSL_CERT_FILE", str(self._certificates.authority))
             patch.setenv("OPENAI_API_KEY", "test")
             options = Options(profile=self._folder, endpoint="ws://127.0.0.1:9/v1")
