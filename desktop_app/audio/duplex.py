@@ -104,18 +104,23 @@ class DuplexSound:
 
         `make_detector`: raises `ImportError` where there is none; then nobody's onset is noticed.
 
-        `always`: let every microphone pass the ear, as it stays open when one begins to listen.
+        `always`: let every microphone pass the ear, as it stays open when one begins to listen; it may be set later.
         """
         self._sound = sound if sound is not None else sound_system()
         self.make_detector = make_detector
         self._wanted = wanted
         self.cleaning = Cleaning()
-        self._always = always
+        self.always = always
         self._clock = clock
         self._inputs: Handover[Input] = Handover(asyncio.get_running_loop(), post)
         self.played: deque[_Played | _Cut] = deque(maxlen=500)
         self._ears = 0
         self._gain = self._wanted_gain = 1.0
+
+    @property
+    def inner(self) -> Sound:
+        """The one it is around."""
+        return self._sound
 
     def look_again(self) -> None:
         """Something else may be wanted now."""
@@ -143,7 +148,7 @@ class DuplexSound:
     def open_input(self, device: str | None, latency_s: float, take: Take, lost: Callable[[], None]) -> Stream:
         """Open a microphone; with hands-free its blocks pass an ear."""
         self.look_again()
-        if not (self.cleaning.listens or self._always):
+        if not (self.cleaning.listens or self.always):
             return self._sound.open_input(device, latency_s, take, lost)
         ear = Ear(self, take)
         stream = self._sound.open_input(
@@ -531,8 +536,8 @@ def _canceller(cleaning: Cleaning) -> EchoCanceller | HalfDuplex:
 
 
 ECHO_STAYS = Notice(
-    "The microphone hears the loudspeaker and it cannot be told from you, so it does not listen while it speaks.",
-    "Press the stop button or the talk key to interrupt; headphones or a lower volume help.",
+    "The microphone does not listen while the assistant speaks: the echo cannot be taken out here.",
+    "The stop button or the talk key interrupts; headphones or a lower volume help.",
     Severity.INFO,
     DUPLEX,
 )
