@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 
 from desktop_app.audio.devices import Devices, Direction, find_device
+from desktop_app.audio.duplex import DuplexSound
 from desktop_app.audio.microphone import Microphone
 from desktop_app.audio.speaker import Speaker
 from desktop_app.audio.streams import SoundSystem
@@ -39,6 +40,8 @@ class SoundDevices:
         """Begin to follow, if it is this system's devices that are used."""
         self._show()
         system = self._speaker.sound
+        if isinstance(system, DuplexSound):
+            system = system.inner
         if not isinstance(system, SoundSystem):
             return
         self._system = system

@@ -483,6 +483,7 @@ class Program:
             ):
                 self._sound.look_again()
             case "audio.keep_microphone_warm":
+                self._sound.always = self._preferences.settings.audio.keep_microphone_warm
                 self._microphone.keep_warm(self._preferences.settings.audio.keep_microphone_warm)
             case "audio.volume":
                 self._speaker.set_volume(self._preferences.settings.audio.volume / 100)

@@ -104,7 +104,7 @@ class DuplexSound:
 
         `make_detector`: raises `ImportError` where there is none; then nobody's onset is noticed.
 
-        `always`: let every microphone pass the ear, as it stays open when one begins to listen; it may be set later.
+        `always`: let every microphone pass the ear, as it stays open when one begins to listen.
         """
         self._sound = sound if sound is not None else sound_system()
         self.make_detector = make_detector
