@@ -354,7 +354,7 @@ class Conversation:
         if self._responses.pending or self._asides.will_sound:
             return Turn.THINKING
         if self._tools.pending:
-            return Turn.USING_TOOL
+            return Turn.ASKING if self._tools.asking else Turn.USING_TOOL
         if self._talk.continuous and self._talk.state is talk.State.OPENING:
             return Turn.OPENING
         return Turn.IDLE

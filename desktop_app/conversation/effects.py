@@ -29,7 +29,9 @@ class Turn(Enum):
     LISTENING = "listening"
     THINKING = "thinking"
     USING_TOOL = "using a tool"
-    """A call is under way, or waits for the user's yes."""
+    """A call is under way."""
+    ASKING = "asking"
+    """A call waits for the user's yes."""
     SPEAKING = "speaking"
 
 

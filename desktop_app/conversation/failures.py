@@ -45,7 +45,10 @@ _LATER = frozenset({408, 425, 429})
 """Of the statuses that blame the client those that only mean: later."""
 _FIRST_SERVER_ERROR = 500
 
-_KEY_HINT = "Check the key of this endpoint: OPENAI_API_KEY, or the variable its profile names. Then start again."
+_KEY_HINT = (
+    "Enter another key in the settings, under Endpoints; or set OPENAI_API_KEY, or the variable its profile names, "
+    "and start Parley again."
+)
 _MODEL_HINT = "Choose another model with --model, then start again."
 
 

@@ -121,6 +121,11 @@ class ToolCalls:
         return any(round_.turn == self._turn for round_ in self._rounds)
 
     @property
+    def asking(self) -> bool:
+        """Whether a call waits for the user's yes."""
+        return bool(self._approvals) or any(call.waiting for call in self._calls.values())
+
+    @property
     def busy(self) -> bool:
         """Whether any call is without its output, of whatever turn."""
         return bool(self._rounds)

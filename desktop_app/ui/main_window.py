@@ -101,6 +101,7 @@ TURN_WORDS = {
     Turn.LISTENING: "Listening",
     Turn.THINKING: "Thinking…",
     Turn.USING_TOOL: "Using a tool…",
+    Turn.ASKING: "Waiting for your answer above",
     Turn.SPEAKING: "Speaking",
 }
 NO_SCREENSHOT = Notice(
@@ -305,7 +306,7 @@ class MainWindow(QMainWindow):
         """Show whose move it is."""
         self._turn = turn
         self._talk.show_turn(turn)
-        self._stop.setEnabled(turn in (Turn.THINKING, Turn.USING_TOOL, Turn.SPEAKING))
+        self._stop.setEnabled(turn in (Turn.THINKING, Turn.USING_TOOL, Turn.ASKING, Turn.SPEAKING))
         self._show_status()
 
     def show_link(self, link: Link) -> None:

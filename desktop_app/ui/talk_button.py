@@ -58,6 +58,7 @@ _HELD = {
     Turn.LISTENING: _Face("Listening", "release to send", "mic", filled=True),
     Turn.THINKING: _Face("Thinking…", "hold to interrupt", "mic", filled=False),
     Turn.USING_TOOL: _Face("Using a tool…", "hold to interrupt", "mic", filled=False),
+    Turn.ASKING: _Face("It asks you first", "answer above, or hold to interrupt", "mic", filled=False),
     Turn.SPEAKING: _Face("Speaking", "hold to interrupt", "volume-2", filled=False),
 }
 _OPEN = {
@@ -66,6 +67,7 @@ _OPEN = {
     Turn.LISTENING: _Face("I hear you", "pause when you are done", "mic", filled=True),
     Turn.THINKING: _Face("Thinking…", "speak to interrupt", "mic", filled=False),
     Turn.USING_TOOL: _Face("Using a tool…", "speak to interrupt", "mic", filled=False),
+    Turn.ASKING: _Face("It asks you first", "answer above, or speak to interrupt", "mic", filled=False),
     Turn.SPEAKING: _Face("Speaking", "speak to interrupt", "volume-2", filled=False),
 }
 _MANUAL_HINTS = {
@@ -73,6 +75,7 @@ _MANUAL_HINTS = {
     Turn.LISTENING: "press Answer when you are done",
     Turn.THINKING: "click to mute",
     Turn.USING_TOOL: "click to mute",
+    Turn.ASKING: "answer above; click to mute",
     Turn.SPEAKING: "click to mute",
 }
 LOUD = 0.55
@@ -367,7 +370,7 @@ class TalkButton(QAbstractButton):
                 return room.right() - self._theme.px(4 * GRID)
             case Turn.THINKING | Turn.USING_TOOL:
                 return self._paint_dots(painter, room)
-            case Turn.OPENING | Turn.SPEAKING:
+            case Turn.OPENING | Turn.ASKING | Turn.SPEAKING:
                 return room.right() - self._theme.px(4 * GRID)
 
     def _paint_key_cap(self, painter: QPainter, room: QRectF) -> float:

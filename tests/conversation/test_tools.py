@@ -374,7 +374,7 @@ def test_what_has_a_side_effect_waits_for_a_yes() -> None:
     assert [ask.consent.tool for ask in of(AskConsent, effects)] == ["open_page"]
     assert not of(RunTool, effects)
     assert use_of(story, "item_call_open_page").waiting
-    assert story.turn() is Turn.USING_TOOL
+    assert story.turn() is Turn.ASKING
     effects = story.happens(ConsentGiven("call_open_page", allowed=True))
     assert len(of(RunTool, effects)) == 1
     assert not use_of(story, "item_call_open_page").waiting
@@ -538,7 +538,7 @@ def test_an_approval_is_asked_once_and_followed_up_if_nothing_starts_by_itself()
         ended([request]),
     )
     assert [(ask.consent.server, ask.consent.tool) for ask in of(AskConsent, effects)] == [("docs", "search")]
-    assert story.turn() is Turn.USING_TOOL
+    assert story.turn() is Turn.ASKING
     effects = story.happens(ConsentGiven("mcpr_55", allowed=True))
     item = events_of(ConversationItemCreate, effects)[0].item
     assert (item.type, item.approval_request_id, item.approve) == ("mcp_approval_response", "mcpr_55", True)

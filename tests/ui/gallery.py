@@ -541,7 +541,7 @@ def asides(window: MainWindow) -> None:
 
 def consent(window: MainWindow) -> None:
     _talked(window)
-    window.show_turn(Turn.USING_TOOL)
+    window.show_turn(Turn.ASKING)
     arguments = (
         '{"path": "Notes/Tokyo.md", "text": "Call at six.\\nTickets are in the blue folder.", "append": true}'
     )
