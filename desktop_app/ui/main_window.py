@@ -101,7 +101,7 @@ TURN_WORDS = {
     Turn.LISTENING: "Listening",
     Turn.THINKING: "Thinking…",
     Turn.USING_TOOL: "Using a tool…",
-    Turn.ASKING: "Waiting for your answer above",
+    Turn.ASKING: "Waiting for you",
     Turn.SPEAKING: "Speaking",
 }
 NO_SCREENSHOT = Notice(
@@ -860,7 +860,7 @@ class MainWindow(QMainWindow):
             words = "Muted: nothing you say is sent" if self._muted else "The microphone is open"
         elif self._turn is Turn.IDLE and self._room() >= self._theme.px(NARROW_PX):
             words = f"{words} · hold {self._key_name} anywhere in this window"
-        elif self._stop.isEnabled():
+        elif self._stop.isEnabled() and self._room() >= self._theme.px(NARROW_PX):
             words = f"{words} · Esc stops"
         self._status.setText(words)
 

@@ -58,7 +58,7 @@ _HELD = {
     Turn.LISTENING: _Face("Listening", "release to send", "mic", filled=True),
     Turn.THINKING: _Face("Thinking…", "hold to interrupt", "mic", filled=False),
     Turn.USING_TOOL: _Face("Using a tool…", "hold to interrupt", "mic", filled=False),
-    Turn.ASKING: _Face("It asks you first", "answer above, or hold to interrupt", "mic", filled=False),
+    Turn.ASKING: _Face("It asks you first", "answer above, or hold", "mic", filled=False),
     Turn.SPEAKING: _Face("Speaking", "hold to interrupt", "volume-2", filled=False),
 }
 _OPEN = {
@@ -67,7 +67,7 @@ _OPEN = {
     Turn.LISTENING: _Face("I hear you", "pause when you are done", "mic", filled=True),
     Turn.THINKING: _Face("Thinking…", "speak to interrupt", "mic", filled=False),
     Turn.USING_TOOL: _Face("Using a tool…", "speak to interrupt", "mic", filled=False),
-    Turn.ASKING: _Face("It asks you first", "answer above, or speak to interrupt", "mic", filled=False),
+    Turn.ASKING: _Face("It asks you first", "answer above, or speak", "mic", filled=False),
     Turn.SPEAKING: _Face("Speaking", "speak to interrupt", "volume-2", filled=False),
 }
 _MANUAL_HINTS = {
