@@ -36,7 +36,8 @@ from desktop_app.audio.speaker import Speaker
 from desktop_app.books import Books
 from desktop_app.conversation import inputs, limits
 from desktop_app.conversation.conversation import Conversation
-from desktop_app.conversation.effects import CountUsage, Effect, Entry, EntryAction
+from desktop_app.conversation.effects import CountUsage, Effect
+from desktop_app.conversation.entries import Entry, EntryAction
 from desktop_app.conversation.latency import Stopwatch
 from desktop_app.credentials import Credentials, ForThisRun, Variables
 from desktop_app.cues import Cue, Cues

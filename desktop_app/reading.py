@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from desktop_app.conversation.effects import Entry
+from desktop_app.conversation.entries import Entry
 from desktop_app.conversation.inputs import ConversationContinued, Input
 from desktop_app.conversation.past import ExportForm, Hit, PastConversation
 from desktop_app.errors import Notice, NoticeAction, ParleyError

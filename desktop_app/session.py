@@ -27,7 +27,6 @@ from desktop_app.conversation.effects import (
     DropNext,
     Effect,
     EndPart,
-    Entry,
     GiveBackText,
     Link,
     OpenMic,
@@ -56,6 +55,7 @@ from desktop_app.conversation.effects import (
     WakeAfter,
     WithdrawConsent,
 )
+from desktop_app.conversation.entries import Entry
 from desktop_app.conversation.inputs import Heard, Input, PlaybackStopped, Recording, Woke
 from desktop_app.errors import Notice
 from desktop_app.protocol.events import ClientEvent

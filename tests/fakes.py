@@ -13,12 +13,12 @@ from desktop_app.conversation.effects import (
     ConnectionInfo,
     Consent,
     CountUsage,
-    Entry,
     Link,
     Retry,
     Turn,
     VoiceState,
 )
+from desktop_app.conversation.entries import Entry
 from desktop_app.conversation.inputs import Heard, Recording
 from desktop_app.errors import Notice
 from desktop_app.protocol.events import ClientEvent

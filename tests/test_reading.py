@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import SignalInstance
 from PySide6.QtWidgets import QApplication
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Role
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.conversation.inputs import ConversationContinued, Input
 from desktop_app.conversation.past import ExportForm, Hit, PastConversation, PastEntry
 from desktop_app.errors import HistoryError, NoticeAction

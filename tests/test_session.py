@@ -9,7 +9,8 @@ import pytest
 
 from desktop_app.conversation import effects, inputs
 from desktop_app.conversation.conversation import Conversation
-from desktop_app.conversation.effects import Effect, Entry, Link, Role, Turn, VoiceState
+from desktop_app.conversation.effects import Effect, Link, Turn, VoiceState
+from desktop_app.conversation.entries import Entry, Role
 from desktop_app.conversation.inputs import AsideKind, Heard, Input, PlaybackFinished, PlaybackStopped, Timer, Woke
 from desktop_app.errors import Notice
 from desktop_app.protocol import events as wire

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from desktop_app.conversation import limits
 from desktop_app.conversation.asides import Asides
-from desktop_app.conversation.effects import CountUsage, Entry, EntryAction, EntryStatus, Role, ShowNotice
+from desktop_app.conversation.effects import CountUsage, ShowNotice
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role
 from desktop_app.conversation.failures import clipped
 from desktop_app.conversation.inputs import Timer
 from desktop_app.conversation.limits import Recent

@@ -33,17 +33,16 @@ from desktop_app.conversation.effects import (
     Disconnect,
     DismissNotice,
     Effect,
-    EntryStatus,
     GiveBackText,
     Link,
     Probe,
-    Role,
     SaveRecording,
     ShowNotice,
     ShowTitle,
     SwitchOver,
     Turn,
 )
+from desktop_app.conversation.entries import EntryStatus, Role
 from desktop_app.conversation.inputs import (
     DUPLEX,
     AnswerAsked,

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
 
+from desktop_app.conversation.entries import Entry
 from desktop_app.errors import Notice, ParleyError
 from desktop_app.protocol.events import ServerEvent
 from desktop_app.protocol.items import PartId, Tool
 from desktop_app.protocol.session_config import SessionConfig
-
-if TYPE_CHECKING:
-    from desktop_app.conversation.effects import Entry
 
 
 @dataclass(frozen=True, slots=True)

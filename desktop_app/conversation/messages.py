@@ -9,7 +9,8 @@ input buffer, in pieces, where nobody listens for turns in it.
 from __future__ import annotations
 
 from desktop_app.conversation import limits
-from desktop_app.conversation.effects import Entry, EntryStatus, GiveBackText, Role, ShowNotice
+from desktop_app.conversation.effects import GiveBackText, ShowNotice
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.conversation.failures import clipped
 from desktop_app.conversation.inputs import Recording, TextEntered
 from desktop_app.conversation.limits import Recent

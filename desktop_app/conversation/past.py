@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from desktop_app.conversation.effects import Entry
+from desktop_app.conversation.entries import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from desktop_app.conversation import limits
-from desktop_app.conversation.effects import EndPart, EntryAction, EntryStatus, Play, StopPlayback
+from desktop_app.conversation.effects import EndPart, Play, StopPlayback
+from desktop_app.conversation.entries import EntryAction, EntryStatus
 from desktop_app.conversation.inputs import Heard
 from desktop_app.conversation.limits import Recent
 from desktop_app.conversation.outbox import Outbox

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from desktop_app.conversation import limits
-from desktop_app.conversation.effects import Entry, Role, ToolUse
+from desktop_app.conversation.entries import Entry, Role, ToolUse
 from desktop_app.protocol.items import Item, assistant_text, function_call_output, system_text, user_message
 
 MAX_ITEMS = 30

@@ -22,18 +22,8 @@ from typing import Any
 from msgspec import UNSET
 
 from desktop_app.conversation import limits
-from desktop_app.conversation.effects import (
-    DECLINED,
-    AskConsent,
-    CancelTool,
-    Consent,
-    Entry,
-    EntryStatus,
-    Role,
-    RunTool,
-    ToolUse,
-    WithdrawConsent,
-)
+from desktop_app.conversation.effects import DECLINED, AskConsent, CancelTool, Consent, RunTool, WithdrawConsent
+from desktop_app.conversation.entries import Entry, EntryStatus, Role, ToolUse
 from desktop_app.conversation.inputs import ConsentGiven, Timer, ToolFinished, ToolOffer
 from desktop_app.conversation.limits import Recent
 from desktop_app.conversation.outbox import Outbox

@@ -10,15 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from desktop_app.conversation import limits
-from desktop_app.conversation.effects import (
-    ClearEntries,
-    Entry,
-    EntryAction,
-    EntryStatus,
-    RemoveEntry,
-    Role,
-    ShowEntry,
-)
+from desktop_app.conversation.effects import ClearEntries, RemoveEntry, ShowEntry
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role
 from desktop_app.conversation.limits import Recent
 from desktop_app.conversation.order import Order
 from desktop_app.conversation.outbox import Outbox

@@ -9,7 +9,8 @@ transcription goes off.
 from __future__ import annotations
 
 from desktop_app.conversation import failures, limits
-from desktop_app.conversation.effects import CountUsage, Entry, EntryStatus, Role, ShowNotice
+from desktop_app.conversation.effects import CountUsage, ShowNotice
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.conversation.inputs import Timer
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.conversation.setup import Setup

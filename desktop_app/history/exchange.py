@@ -21,7 +21,7 @@ from typing import assert_never
 import msgspec
 
 from desktop_app.conversation import limits
-from desktop_app.conversation.effects import Entry, EntryStatus, Role, ToolUse
+from desktop_app.conversation.entries import Entry, EntryStatus, Role, ToolUse
 from desktop_app.conversation.past import ExportForm, PastConversation, PastEntry
 from desktop_app.errors import HistoryError
 from desktop_app.files import write_atomically

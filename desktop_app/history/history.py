@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from desktop_app.conversation.effects import Entry, EntryStatus
+from desktop_app.conversation.entries import Entry, EntryStatus
 from desktop_app.conversation.past import ExportForm, Hit, PastConversation, PastEntry
 from desktop_app.errors import HistoryError, Notice, Severity
 from desktop_app.history import exchange, schema

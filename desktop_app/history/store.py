@@ -20,7 +20,7 @@ from typing import Any, assert_never
 import apsw
 import msgspec
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Role
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.conversation.past import Hit, PastConversation, PastEntry
 from desktop_app.history import schema, words
 from desktop_app.history.schema import STEPS, Step

@@ -11,7 +11,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QPlainTextEdit, QPushButton
 
-from desktop_app.conversation.effects import Consent, ToolUse
+from desktop_app.conversation.effects import Consent
+from desktop_app.conversation.entries import ToolUse
 from desktop_app.ui.cards import CONSENT_RANK, Card, CardStack, flow_of
 from desktop_app.ui.entry_words import tool_arguments
 from desktop_app.ui.labels import breakable

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-from desktop_app.conversation.effects import DECLINED, Entry, EntryAction, EntryStatus, Role, ToolUse
+from desktop_app.conversation.effects import DECLINED
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role, ToolUse
 
 SPEAKERS = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.TOOL: "Tool", Role.SYSTEM: "Note"}
 ACTION_WORDS = {

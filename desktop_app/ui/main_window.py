@@ -47,16 +47,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop_app.conversation.effects import (
-    AsideState,
-    ConnectionInfo,
-    Consent,
-    Entry,
-    Link,
-    Retry,
-    Turn,
-    VoiceState,
-)
+from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Link, Retry, Turn, VoiceState
+from desktop_app.conversation.entries import Entry
 from desktop_app.conversation.inputs import Recording
 from desktop_app.conversation.latency import Latency
 from desktop_app.conversation.past import PastConversation, PastEntry

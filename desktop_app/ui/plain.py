@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from desktop_app.conversation.effects import Entry, ToolUse
+from desktop_app.conversation.entries import Entry, ToolUse
 
 ODD = "\N{REPLACEMENT CHARACTER}"
 """What stands for a character that would disguise others."""

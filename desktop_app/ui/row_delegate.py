@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QTextCharFormat, QTextLayout
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Role, ToolUse
+from desktop_app.conversation.entries import Entry, EntryStatus, Role, ToolUse
 from desktop_app.ui.entry_words import ACTION_WORDS, SPEAKERS, has_gone_wrong, tool_name, tool_state
 from desktop_app.ui.pictures import Thumbnails, draw_cropped
 from desktop_app.ui.row_shapes import RowShape, RowShapes, Spot, format_range

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Role
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.ui.entry_words import ACTION_WORDS, shown_text
 from desktop_app.ui.theme import Theme
 

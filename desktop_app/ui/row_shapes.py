@@ -17,7 +17,7 @@ from unicodedata import bidirectional
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QTextCharFormat, QTextLayout, QTextOption
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Role, ToolUse
+from desktop_app.conversation.entries import Entry, EntryStatus, Role, ToolUse
 from desktop_app.ui.entry_words import (
     ACTION_WORDS,
     note_of,

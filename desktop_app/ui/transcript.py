@@ -49,7 +49,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractItemView, QListView, QToolButton, QWidget
 
-from desktop_app.conversation.effects import Entry
+from desktop_app.conversation.entries import Entry
 from desktop_app.ui.entry_words import copied_row, shown_text, utf16_slice, utf16_units
 from desktop_app.ui.row_delegate import EntryDelegate, RowLook
 from desktop_app.ui.row_menu import RowMenu

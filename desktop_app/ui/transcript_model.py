@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
-from desktop_app.conversation.effects import Entry
+from desktop_app.conversation.entries import Entry
 from desktop_app.ui.entry_words import shown_text, spoken_row
 from desktop_app.ui.plain import visible_entry
 from desktop_app.ui.theme import plain_tip

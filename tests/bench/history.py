@@ -34,7 +34,7 @@ import zipfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Role
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.history import schema
 from desktop_app.history.history import History
 from desktop_app.history.store import Begin, Change, Keep, Store

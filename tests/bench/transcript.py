@@ -29,7 +29,7 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Role, ToolUse
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role, ToolUse
 from desktop_app.ui.main_window import MainWindow
 from desktop_app.ui.pictures import png_of
 from desktop_app.ui.theme import Appearance, Theme

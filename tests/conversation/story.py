@@ -11,7 +11,6 @@ from desktop_app.conversation.conversation import Conversation
 from desktop_app.conversation.effects import (
     ClearEntries,
     Effect,
-    Entry,
     Link,
     RemoveEntry,
     Send,
@@ -23,6 +22,7 @@ from desktop_app.conversation.effects import (
     VoiceState,
     WakeAfter,
 )
+from desktop_app.conversation.entries import Entry
 from desktop_app.conversation.inputs import (
     ConnectAsked,
     Heard,

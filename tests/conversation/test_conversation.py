@@ -12,8 +12,6 @@ from desktop_app.conversation.effects import (
     ConnectNext,
     Disconnect,
     EndPart,
-    EntryAction,
-    EntryStatus,
     GiveBackText,
     Link,
     OpenMic,
@@ -25,6 +23,7 @@ from desktop_app.conversation.effects import (
     StopPlayback,
     Turn,
 )
+from desktop_app.conversation.entries import EntryAction, EntryStatus
 from desktop_app.conversation.inputs import (
     ConnectAsked,
     Disconnected,

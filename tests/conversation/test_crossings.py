@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desktop_app.conversation.effects import EntryStatus
+from desktop_app.conversation.entries import EntryStatus
 from desktop_app.conversation.inputs import Disconnected, Heard, StopPressed, TalkPressed
 from desktop_app.protocol.events import ConversationItemDelete, ResponseCancel
 from tests.conversation.story import ITEM, PART, Story, added, audio, ended, sent, words_of

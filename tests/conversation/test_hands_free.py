@@ -5,16 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from desktop_app.conversation.effects import (
-    CloseMic,
-    ConnectNext,
-    EntryStatus,
-    Link,
-    OpenMic,
-    ShowNotice,
-    StopPlayback,
-    Turn,
-)
+from desktop_app.conversation.effects import CloseMic, ConnectNext, Link, OpenMic, ShowNotice, StopPlayback, Turn
+from desktop_app.conversation.entries import EntryStatus
 from desktop_app.conversation.inputs import (
     AnswerAsked,
     BudgetReached,

@@ -15,7 +15,6 @@ from desktop_app.conversation import limits
 from desktop_app.conversation.conversation import Conversation
 from desktop_app.conversation.effects import (
     CountUsage,
-    EntryAction,
     Play,
     RemoveEntry,
     ShowConnection,
@@ -23,6 +22,7 @@ from desktop_app.conversation.effects import (
     ShowNotice,
     Turn,
 )
+from desktop_app.conversation.entries import EntryAction
 from desktop_app.conversation.inputs import (
     AnswerAsked,
     BudgetReached,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from desktop_app.conversation import failures, limits
-from desktop_app.conversation.effects import Role
+from desktop_app.conversation.entries import Role
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.conversation.transcript import Transcript
 from desktop_app.protocol.events import ErrorBody

@@ -13,17 +13,14 @@ from desktop_app.conversation.effects import (
     CancelTool,
     ClearEntries,
     Effect,
-    Entry,
-    EntryAction,
-    EntryStatus,
     GiveBackText,
     RemoveEntry,
-    Role,
     SaveRecording,
     ShowEntry,
     ShowTitle,
     StopPlayback,
 )
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role
 from desktop_app.conversation.inputs import (
     AnswerAsked,
     BudgetReached,

@@ -17,14 +17,10 @@ from desktop_app.conversation.effects import (
     DismissNotice,
     DropNext,
     Effect,
-    Entry,
-    EntryAction,
-    EntryStatus,
     GiveBackText,
     Link,
     Probe,
     RemoveEntry,
-    Role,
     Send,
     ShowEntry,
     ShowLink,
@@ -32,9 +28,9 @@ from desktop_app.conversation.effects import (
     ShowTitle,
     StopPlayback,
     SwitchOver,
-    ToolUse,
     Turn,
 )
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role, ToolUse
 from desktop_app.conversation.inputs import (
     AsideAsked,
     AsideKind,

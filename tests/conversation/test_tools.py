@@ -9,16 +9,8 @@ import pytest
 from msgspec import UNSET
 
 from desktop_app.conversation import limits
-from desktop_app.conversation.effects import (
-    AskConsent,
-    CancelTool,
-    Effect,
-    EntryStatus,
-    RunTool,
-    ToolUse,
-    Turn,
-    WithdrawConsent,
-)
+from desktop_app.conversation.effects import AskConsent, CancelTool, Effect, RunTool, Turn, WithdrawConsent
+from desktop_app.conversation.entries import EntryStatus, ToolUse
 from desktop_app.conversation.inputs import (
     ConnectAsked,
     ConsentGiven,

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop_app.conversation.effects import Entry, Role
+from desktop_app.conversation.entries import Entry, Role
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.protocol import events as wire
 from desktop_app.settings import declared_settings

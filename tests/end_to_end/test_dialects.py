@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from desktop_app.conversation.effects import EntryStatus, Role
+from desktop_app.conversation.entries import EntryStatus, Role
 from desktop_app.protocol import events as wire
 from desktop_app.protocol.dialects import Dialect
 from tests.bench.sound import noise

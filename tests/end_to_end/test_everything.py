@@ -29,7 +29,8 @@ from PySide6.QtGui import QGuiApplication
 
 from desktop_app import program as composition
 from desktop_app import workshop
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Role, Turn
+from desktop_app.conversation.effects import Turn
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.errors import NoticeAction
 from desktop_app.protocol import events as wire

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from desktop_app.app import ALREADY_RUNNING
-from desktop_app.conversation.effects import EntryStatus
+from desktop_app.conversation.entries import EntryStatus
 from desktop_app.errors import NoticeAction
 from desktop_app.history.store import Store
 from desktop_app.protocol.events import ConversationItemCreate, ResponseCreate

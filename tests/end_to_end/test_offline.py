@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soxr
 
-from desktop_app.conversation.effects import EntryAction, EntryStatus, Role, Turn
+from desktop_app.conversation.effects import Turn
+from desktop_app.conversation.entries import EntryAction, EntryStatus, Role
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.errors import Severity
 from desktop_app.local_server.engines import RECOGNITION_RATE_HZ

@@ -45,7 +45,8 @@ from desktop_app import program as program_module
 from desktop_app.audio.duplex import DuplexSound
 from desktop_app.audio.speaker import Speaker
 from desktop_app.conversation import inputs
-from desktop_app.conversation.effects import Entry, EntryStatus, Link, Role, Turn
+from desktop_app.conversation.effects import Link, Turn
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.endpoints import Endpoint
 from desktop_app.history.history import History
 from desktop_app.options import Options

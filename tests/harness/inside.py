@@ -16,7 +16,7 @@ import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtWidgets import QAbstractButton, QApplication
 
-from desktop_app.conversation.effects import Entry, Role
+from desktop_app.conversation.entries import Entry, Role
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.errors import Notice
 from desktop_app.options import Options

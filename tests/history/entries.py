@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Role, ToolUse
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role, ToolUse
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
 ODD_PICTURE = "data:image/png;base64,iVBORw0KGgo"

@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from desktop_app.conversation.effects import Entry, EntryStatus
+from desktop_app.conversation.entries import Entry, EntryStatus
 from desktop_app.history.store import Store
 from tests.history.writer import Model, step
 

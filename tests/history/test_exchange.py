@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Role, ToolUse
+from desktop_app.conversation.entries import Entry, EntryStatus, Role, ToolUse
 from desktop_app.conversation.past import ExportForm, PastConversation, PastEntry
 from desktop_app.errors import HistoryError
 from desktop_app.history import exchange

@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from desktop_app.conversation.effects import Role
+from desktop_app.conversation.entries import Role
 from desktop_app.conversation.past import ExportForm, PastConversation, PastEntry
 from desktop_app.errors import HistoryError, Notice
 from desktop_app.history import exchange, schema

@@ -9,18 +9,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from desktop_app.conversation.effects import (
-    Connect,
-    ConnectNext,
-    Effect,
-    Entry,
-    EntryStatus,
-    Play,
-    Role,
-    Send,
-    SendNext,
-    SwitchOver,
-)
+from desktop_app.conversation.effects import Connect, ConnectNext, Effect, Play, Send, SendNext, SwitchOver
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.conversation.inputs import Heard, Input, PlaybackFinished, PlaybackStopped, Received
 from desktop_app.conversation.past import ExportForm
 from desktop_app.history import sounds as module

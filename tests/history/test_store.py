@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop_app.conversation import effects
-from desktop_app.conversation.effects import Entry, EntryStatus, RemoveEntry, Role, ShowEntry, ToolUse
+from desktop_app.conversation.effects import RemoveEntry, ShowEntry
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role, ToolUse
 from desktop_app.conversation.outbox import Outbox
 from desktop_app.conversation.past import PastConversation, PastEntry
 from desktop_app.conversation.transcript import Transcript
@@ -71,7 +72,7 @@ def test_no_field_of_an_entry_is_lost(tmp_path: Path) -> None:
 def test_every_role_status_and_action_comes_back(store: Store) -> None:
     entries = [Entry(f"role {role}", role) for role in Role]
     entries += [Entry(f"status {status}", Role.USER, status=status) for status in EntryStatus]
-    entries += [Entry(f"action {action}", Role.USER, action=action) for action in effects.EntryAction]
+    entries += [Entry(f"action {action}", Role.USER, action=action) for action in EntryAction]
     store.apply(kept(*entries))
     assert [past.entry for past in store.entries(1)] == entries
 
@@ -97,7 +98,7 @@ def test_what_an_entry_is_made_of_has_not_changed_without_a_new_version() -> Non
     shape = [
         f"{kind.__name__} {', '.join(f'{f.name} {f.type}' for f in fields(kind))}" for kind in (Entry, ToolUse)
     ]
-    for names in (Role, EntryStatus, effects.EntryAction):
+    for names in (Role, EntryStatus, EntryAction):
         shape.append(f"{names.__name__} {', '.join(member.value for member in names)}")
     assert (len(STEPS), "\n".join(shape)) == (1, SHAPE.strip().replace(",\n", ","))
 

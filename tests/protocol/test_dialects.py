@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from openai.types.beta.realtime import RealtimeClientEvent
 from pydantic import BaseModel, TypeAdapter
 
-from desktop_app.conversation.effects import EntryStatus, Play, Send, Turn
+from desktop_app.conversation.effects import Play, Send, Turn
+from desktop_app.conversation.entries import EntryStatus
 from desktop_app.conversation.inputs import ConnectAsked, Heard, StopPressed, TextEntered
 from desktop_app.protocol import events as wire
 from desktop_app.protocol.codec import decode_server_event, encode

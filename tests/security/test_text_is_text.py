@@ -25,16 +25,8 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from desktop_app.conversation.effects import (
-    AsideState,
-    ConnectionInfo,
-    Consent,
-    Entry,
-    EntryStatus,
-    Role,
-    ToolUse,
-    VoiceState,
-)
+from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, VoiceState
+from desktop_app.conversation.entries import Entry, EntryStatus, Role, ToolUse
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.conversation.past import PastConversation, PastEntry
 from desktop_app.errors import Notice, NoticeAction, Severity

@@ -24,20 +24,8 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QDialog, QToolButton, QWidget
 
 from desktop_app.audio.meter import Fault
-from desktop_app.conversation.effects import (
-    AsideState,
-    ConnectionInfo,
-    Consent,
-    Entry,
-    EntryAction,
-    EntryStatus,
-    Link,
-    Retry,
-    Role,
-    ToolUse,
-    Turn,
-    VoiceState,
-)
+from desktop_app.conversation.effects import AsideState, ConnectionInfo, Consent, Link, Retry, Turn, VoiceState
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role, ToolUse
 from desktop_app.conversation.inputs import AsideKind
 from desktop_app.conversation.latency import Begun, Latency
 from desktop_app.conversation.past import Hit, PastConversation, PastEntry

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_app.conversation.effects import DECLINED, Entry, EntryAction, EntryStatus, Role, ToolUse
+from desktop_app.conversation.effects import DECLINED
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role, ToolUse
 from desktop_app.ui.entry_words import (
     MOST_OUTPUT_CHARS,
     copied_row,

@@ -11,7 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Role, Turn
+from desktop_app.conversation.effects import Turn
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role
 from desktop_app.conversation.past import ExportForm, Hit, PastConversation, PastEntry
 from desktop_app.ui.history_list import HistoryModel
 from desktop_app.ui.history_panel import HistoryPanel

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Role
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.conversation.latency import Begun, Latency
 from desktop_app.ui.connection_panel import ConnectionPanel
 from desktop_app.ui.latency import KEPT, LatencyChart, latency_lines, summary

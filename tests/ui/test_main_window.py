@@ -13,7 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QProgressBar, QScrollArea, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Link, Role, Turn, VoiceState
+from desktop_app.conversation.effects import Link, Turn, VoiceState
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role
 from desktop_app.errors import Notice, NoticeAction, Severity
 from desktop_app.session import View
 from desktop_app.ui import theme as theme_module

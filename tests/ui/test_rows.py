@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QToolButton
 from pytestqt.qtbot import QtBot
 
-from desktop_app.conversation.effects import Entry, EntryAction, EntryStatus, Role, ToolUse
+from desktop_app.conversation.entries import Entry, EntryAction, EntryStatus, Role, ToolUse
 from desktop_app.ui.pictures import png_of
 from desktop_app.ui.row_menu import RowMenu
 from desktop_app.ui.row_shapes import RowShapes, Spot

@@ -16,7 +16,7 @@ from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from desktop_app.conversation.effects import Entry, EntryStatus, Role
+from desktop_app.conversation.entries import Entry, EntryStatus, Role
 from desktop_app.ui.entry_words import note_of, shown_text, utf16_units
 from desktop_app.ui.row_shapes import RowShape, RowShapes
 from desktop_app.ui.theme import Theme
