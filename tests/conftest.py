@@ -99,6 +99,19 @@ def no_thread_left() -> Iterator[None]:
         pytest.fail(f"threads left running: {', '.join(left())}")
 
 
+@pytest.fixture(autouse=True)
+def _deleted_later_is_deleted() -> Iterator[None]:
+    """Let widgets go that a test gave up by `deleteLater`: no loop runs after it that would do so.
+
+    Hundreds of windows that are still there would make each change of the style sheet take a minute.
+    """
+    yield
+    if "PySide6.QtWidgets" in sys.modules:
+        from PySide6.QtCore import QCoreApplication, QEvent
+
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
 # --- the loop -----------------------------------------------------------------------------------
 
 

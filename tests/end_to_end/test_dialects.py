@@ -79,7 +79,9 @@ async def talking(service: Service, profile: Path, *replies: Reply) -> AsyncIter
             await user.sees_online()
             yield user, server
             assert not server.unreadable
-            assert not user.notices(), "nothing to complain of"
+            # Nobody speaks into the virtual microphone, and the program says so.
+            told = [notice for notice in user.notices() if notice.key != "microphone signal"]
+            assert not told, "nothing to complain of"
         mind.check()
 
 

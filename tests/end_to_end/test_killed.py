@@ -88,6 +88,7 @@ def test_what_was_said_before_a_kill_is_gone_on_with(
             running = await asyncio.to_thread(lambda: start(env=environment))
             code, words = await asyncio.to_thread(second_start, profile, screen, sound)
             assert (code, "running already" in words) == (ALREADY_RUNNING, True), words
+            await asyncio.to_thread(screen.focus, running.window)  # the second one may have had it
             await asyncio.to_thread(screen.type, QUESTION)
             await asyncio.to_thread(screen.tap, "Return")
             await asyncio.wait_for(said.wait(), 30)
