@@ -72,10 +72,11 @@ def test_what_was_said_before_a_kill_is_gone_on_with(
     profile = tmp_path / "profile"
 
     async def until_it_is_killed() -> None:
-        said = asyncio.Event()
+        greeted, said = asyncio.Event(), asyncio.Event()
 
         async def script(caller: Caller) -> None:
             await caller.greet()
+            greeted.set()
             await caller.take_text()
             await caller.expect_next(ResponseCreate)
             await caller.say(await caller.begin(), ANSWER)
@@ -88,6 +89,7 @@ def test_what_was_said_before_a_kill_is_gone_on_with(
             running = await asyncio.to_thread(lambda: start(env=environment))
             code, words = await asyncio.to_thread(second_start, profile, screen, sound)
             assert (code, "running already" in words) == (ALREADY_RUNNING, True), words
+            await asyncio.wait_for(greeted.wait(), 30)  # what is entered earlier stays in the line
             await asyncio.to_thread(screen.focus, running.window)  # the second one may have had it
             await asyncio.to_thread(screen.type, QUESTION)
             await asyncio.to_thread(screen.tap, "Return")
