@@ -53,7 +53,7 @@ RETRY_S = (0.0, 0.5, 1.0, 2.0)
 WAITS_S = 60.0
 """How long a reply waits for a loudspeaker before it is given up; a device that is connected is tried at once."""
 
-JITTER_MS = 10
+JITTER_MS = 20
 """What a delivery in real time may be late by without a gap."""
 
 
